@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* The data plane of the backend, as the control plane sees it. The control
+ * thread reads xenstore, decides and opens stores; I/O threads serve rings and
+ * get plain numbers and pointers, never a path or a key (DESIGN.md 4).
+ *
+ * What crosses threads, all of it:
+ *  - struct back_queue_params, copied at attach;
+ *  - loop_post() of attach, detach, resize to the I/O thread;
+ *  - their done callbacks, back to the control thread: back_control_fd();
+ *  - struct back_stats: single writer (the I/O thread), relaxed atomic words,
+ *    read by anyone while the queue exists;
+ *  - struct store: immutable for I/O threads except its size, which changes
+ *    by resize only.
+ * Everything else that a ring points to belongs to its I/O thread. */
+#ifndef EVERGRANT_BACK_BACK_H
+#define EVERGRANT_BACK_BACK_H
+
+#include "common/err.h"
+#include "ring/request.h"
+#include "store/store.h"
+
+/* ---- how data pages are reached --------------------------------------- */
+
+enum back_grants { /* what the operator asked for: --grants */
+        BACK_AUTO,
+        BACK_PERSISTENT,
+        BACK_MAP,
+        BACK_COPY,
+};
+const char *back_grants_name(enum back_grants g);
+int back_grants_parse(const char *s, enum back_grants *g);
+
+/* The rule of `auto` for frontends without persistence: a request of n segments
+ * is copied if copy_ns(n) <= map_ns(n), each linear in n. */
+struct back_rule {
+        bool measured; /* false: the platform gave no way, built-in constants */
+        double map_base_ns, map_seg_ns;
+        double copy_base_ns, copy_seg_ns;
+        unsigned copy_up_to_segs; /* what follows: copy for 1..this, else map */
+};
+/* Measures on this platform by sharing pages with this domain itself and
+ * mapping, touching, unmapping and copying them, some milliseconds in all;
+ * falls back to constants measured on Xen (XEN.md). */
+void back_rule_measure(struct back_rule *rule, uint32_t self_domid);
+
+/* ---- counters ----------------------------------------------------------- */
+
+#define BACK_LATENCY_BUCKETS 512
+/* One per queue. Exact. Single writer, relaxed; see stats.h for the adders. */
+struct back_stats {
+        uint64_t reads, writes, flushes, barriers, discards;
+        uint64_t read_bytes, write_bytes, discard_bytes;
+        uint64_t errors;    /* answered with BLK_ERROR */
+        uint64_t unsupported; /* answered with BLK_EOPNOTSUPP */
+        uint64_t refused[BLK_VERDICTS]; /* by the validator, by reason */
+        uint64_t bad_grants; /* requests failed for a grant */
+        uint64_t kicks, empty_kicks, notifies; /* events in, out */
+        uint64_t inflight, inflight_high;      /* requests */
+        /* requests by how their data was reached; mixed counts as persistent */
+        uint64_t via_persistent, via_map, via_copy;
+        /* the cache */
+        uint64_t hits, misses, in_use, overflows, no_memory;
+        uint64_t evicted_lru, evicted_idle;
+        uint64_t kept, kept_high, cap;
+        /* grant operations of this queue, ring pages included */
+        uint64_t map_calls, map_pages, unmap_calls, unmap_pages, map_failures;
+        uint64_t copy_calls, copy_segments;
+        uint64_t slow_grant_calls; /* over 10 ms */
+        uint64_t ring_broken;      /* 1 once the peer's index was impossible */
+        uint64_t latency[BACK_LATENCY_BUCKETS]; /* log-linear, see latency.h */
+};
+
+/* ---- I/O threads ---------------------------------------------------------*/
+
+struct back_thread_opts {
+        bool no_uring;
+        struct back_rule rule;
+};
+struct back_thread;
+
+/* Starts a thread with its loop, gnttab handle and event-channel handle. */
+int back_thread_start(struct back_thread **t, unsigned index,
+                      const struct back_thread_opts *opts, struct err *e);
+/* No queue may be attached. Accepts NULL. */
+void back_thread_stop(struct back_thread *t);
+unsigned back_thread_queues(const struct back_thread *t); /* control thread */
+bool back_thread_has_uring(const struct back_thread *t, const char **why);
+
+/* Readable when done callbacks wait; back_control_run calls them. */
+int back_control_init(void);
+int back_control_fd(void);
+void back_control_run(void);
+
+/* ---- queues -------------------------------------------------------------- */
+
+struct back_queue_params {
+        uint32_t domid;
+        uint32_t ring_refs[BLK_MAX_RING_PAGES];
+        unsigned ring_order;
+        uint32_t remote_port;
+        enum blk_abi abi;
+        bool persistent;         /* both sides said 1 */
+        enum back_grants grants; /* for what is not persistent */
+        uint32_t max_persistent; /* the cache's cap, already budgeted */
+        uint64_t idle_ms;        /* 0: kept grants never idle out */
+        struct blk_limits limits;
+        struct store *store;     /* outlives the queue */
+        bool reattach; /* the ring is live: go on at its rsp_prod */
+};
+
+struct back_queue;
+
+/* Every done runs once, on the control thread, out of back_control_run. */
+typedef void (*back_done)(void *arg, int error, const char *why);
+
+/* Maps the ring, binds the port, starts serving (as if kicked, and notifies
+ * once after a re-attach). *q is valid at once for back_queue_stats and
+ * back_queue_detach. If done reports an error nothing is mapped or bound, and
+ * the queue still has to be detached to be freed. */
+int back_queue_attach(struct back_thread *t, const struct back_queue_params *p,
+                      struct back_queue **q, back_done done, void *arg);
+/* Stops consuming, waits for what was consumed, answers it, then unmaps
+ * everything and unbinds the port; then done, after which q is gone. */
+void back_queue_detach(struct back_queue *q, back_done done, void *arg);
+/* New size and limits, from the next request on. */
+void back_queue_set_sectors(struct back_queue *q, uint64_t sectors);
+/* A consistent enough copy: each counter exact, not all of one instant. */
+void back_queue_stats(const struct back_queue *q, struct back_stats *out);
+struct back_thread *back_queue_thread(const struct back_queue *q);
+
+#endif

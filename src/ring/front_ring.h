@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The frontend's end of a blkif ring. */
+#ifndef EVERGRANT_RING_FRONT_RING_H
+#define EVERGRANT_RING_FRONT_RING_H
+
+#include "request.h"
+
+struct front_ring {
+        void *shared;
+        enum blk_abi abi;
+        uint32_t slots;
+        uint32_t req_prod;   /* next request to write */
+        uint32_t req_pushed; /* requests up to here are visible */
+        uint32_t rsp_cons;   /* next response to take */
+        bool broken;
+};
+
+struct blk_response {
+        uint64_t id;
+        uint8_t op;
+        int16_t status;
+};
+
+/* Zeroes the pages and writes the initial indices. */
+void front_ring_init(struct front_ring *r, void *shared, unsigned order,
+                     enum blk_abi abi);
+static inline uint32_t front_ring_free(const struct front_ring *r)
+{
+        return r->slots - (r->req_prod - r->rsp_cons);
+}
+/* Fills the next slot; the caller has checked front_ring_free. */
+void front_ring_put(struct front_ring *r, const struct blk_request *req);
+/* Makes the requests visible; true if the backend wants an event. */
+bool front_ring_push(struct front_ring *r);
+/* Responses waiting; sets broken, and returns 0, if the backend claims more
+ * than were asked. */
+uint32_t front_ring_waiting(struct front_ring *r);
+/* Copies the next response once. */
+void front_ring_take(struct front_ring *r, struct blk_response *rsp);
+bool front_ring_final_check(struct front_ring *r);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* xenstore through libxenstore, with strict values and bounded retries. A
+ * handle may be used by one thread at a time. Values of peers are data:
+ * lengths are bounded, numbers are parsed whole or refused. */
+#ifndef EVERGRANT_XEN_STORE_H
+#define EVERGRANT_XEN_STORE_H
+
+#include "common/err.h"
+#include "xenbus.h"
+
+struct xen_store;
+
+/* Longest path that this project forms. */
+#define XEN_STORE_PATH_BYTES 256
+
+/* On failure the error says how to get a xenstore: start xenstored, or
+ * `pocketxen run -- CMD`. */
+int xen_store_open(struct xen_store **s, struct err *e);
+void xen_store_close(struct xen_store *s); /* accepts NULL */
+int xen_store_fd(struct xen_store *s); /* readable: watches may have fired */
+
+/* A transaction; at most 16 tries on EAGAIN, then -EAGAIN (XSA-206). body
+ * returns 0 to commit, or -errno to abandon, which is returned. */
+int xen_store_transaction(struct xen_store *s,
+                          int (*body)(struct xen_store *s, void *arg),
+                          void *arg);
+
+/* Within xen_store_transaction's body these run inside the transaction.
+ * Paths are absolute, or relative to /local/domain/SELF. */
+
+/* *value is malloced and terminated; -ENOENT, -EACCES…; a value with a NUL
+ * inside or over 2,048 bytes is -EINVAL. */
+int xen_store_read(struct xen_store *s, const char *path, char **value);
+/* A plain decimal number, at most max; -EINVAL if it is something else. */
+int xen_store_read_u64(struct xen_store *s, const char *path, uint64_t max,
+                       uint64_t *value);
+/* The same, but *value = absent if there is no such node. */
+int xen_store_read_u64_or(struct xen_store *s, const char *path, uint64_t max,
+                          uint64_t absent, uint64_t *value);
+/* XENBUS_UNKNOWN for anything that is not a state. */
+enum xenbus_state xen_store_read_state(struct xen_store *s, const char *path);
+int xen_store_write(struct xen_store *s, const char *path, const char *value);
+int xen_store_printf(struct xen_store *s, const char *path, const char *fmt,
+                     ...) PRINTF_LIKE(3, 4);
+int xen_store_rm(struct xen_store *s, const char *path); /* absent is 0 */
+bool xen_store_exists(struct xen_store *s, const char *path);
+/* Names of the children; free() the array once, it is one block. */
+int xen_store_list(struct xen_store *s, const char *path, char ***names,
+                   unsigned *n);
+/* Owner has all rights; reader (or ~0u for nobody) may read, others nothing. */
+int xen_store_set_owner(struct xen_store *s, const char *path, uint32_t owner,
+                        uint32_t reader);
+/* Owner of a node: the first entry of its permissions. */
+int xen_store_owner(struct xen_store *s, const char *path, uint32_t *domid);
+
+int xen_store_watch(struct xen_store *s, const char *path, const char *token);
+void xen_store_unwatch(struct xen_store *s, const char *path,
+                       const char *token);
+/* The next fired watch: 1 and malloced strings, 0 if none is waiting, or
+ * -errno when the connection is lost. Never blocks. */
+int xen_store_next_watch(struct xen_store *s, char **path, char **token);
+
+/* This domain's id, from the node "domid"; Domain-0 without one is 0. */
+int xen_store_self(struct xen_store *s, uint32_t *domid);
+/* A domid, or a name looked up in /local/domain/N/name. -ENOENT and a
+ * sentence if there is no such domain. */
+int xen_store_domain(struct xen_store *s, const char *dom, uint32_t *domid,
+                     struct err *e);
+
+#endif
