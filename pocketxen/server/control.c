@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* The control socket: one JSON object in, one out, a line each, then the
+ * connection ends. Mode 0600: who can open it is the toolstack. */
+#include "server.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/epoll.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define LINE_BYTES 4096
+
+struct control {
+        struct server *srv;
+        sd_event_source *source;
+        int fd;
+        size_t have;
+        char line[LINE_BYTES];
+};
+
+static struct json_object *failure(const char *text)
+{
+        struct json_object *o = json_object_new_object();
+
+        json_object_object_add(o, "ok", json_object_new_boolean(0));
+        json_object_object_add(o, "error", json_object_new_string(text));
+        return o;
+}
+
+static struct json_object *success(void)
+{
+        struct json_object *o = json_object_new_object();
+
+        json_object_object_add(o, "ok", json_object_new_boolean(1));
+        return o;
+}
+
+static const char *str(struct json_object *o, const char *key)
+{
+        struct json_object *v;
+
+        return json_object_object_get_ex(o, key, &v) &&
+                               json_object_is_type(v, json_type_string)
+                       ? json_object_get_string(v)
+                       : NULL;
+}
+
+static struct json_object *create(struct server *s, struct json_object *in)
+{
+        struct json_object *mem, *o;
+        const char *name = str(in, "name");
+        struct srv_domain *d;
+        int ret;
+
+        if (!name || !json_object_object_get_ex(in, "mem_bytes", &mem))
+                return failure("create needs a name and mem_bytes");
+        ret = srv_domain_create(s, name, json_object_get_uint64(mem), &d);
+        switch (ret) {
+        case 0:
+                o = success();
+                json_object_object_add(o, "domid",
+                                       json_object_new_uint64(d->domid));
+                return o;
+        case -EEXIST:
+                return failure("a domain of that name exists already");
+        case -EINVAL:
+                return failure("a name has 1 to 63 letters, digits or _-.+: "
+                               "and not only digits; memory is 1M to 1T in "
+                               "steps of 4k");
+        case -ENOSPC:
+                return failure("no room for another domain (1,024 at once)");
+        default:
+                return failure(strerror(-ret));
+        }
+}
+
+static struct json_object *no_domain(const char *dom)
+{
+        char text[128];
+
+        snprintf(text, sizeof(text),
+                 "no domain '%.64s' (pocketxen list shows those there are)",
+                 dom ? dom : "");
+        return failure(text);
+}
+
+static struct json_object *about_domain(struct server *s, const char *command,
+                                        const char *dom)
+{
+        struct srv_domain *d = dom ? srv_domain_find(s, dom) : NULL;
+        struct json_object *o;
+
+        if (!d)
+                return no_domain(dom);
+        if (strcmp(command, "grants") == 0)
+                return srv_grants_json(s, d);
+        if (strcmp(command, "destroy") == 0) {
+                if (d->domid == 0)
+                        return failure("Domain-0 cannot be destroyed "
+                                       "(pocketxen stop ends everything)");
+                srv_domain_destroy(d);
+                return success();
+        }
+        if (d->d->dying)
+                return failure("the domain is dying");
+        o = success();
+        json_object_object_add(o, "domid", json_object_new_uint64(d->domid));
+        json_object_object_add(o, "dir", json_object_new_string(d->dir));
+        return o;
+}
+
+static struct json_object *dispatch(struct server *s, struct json_object *in)
+{
+        const char *command = str(in, "command");
+
+        if (!command)
+                return failure("no command");
+        srv_settle(s);
+        if (strcmp(command, "ping") == 0)
+                return success();
+        if (strcmp(command, "list") == 0)
+                return srv_list_json(s);
+        if (strcmp(command, "create") == 0)
+                return create(s, in);
+        if (strcmp(command, "stop") == 0) {
+                sd_event_exit(s->ev, 0);
+                return success();
+        }
+        if (strcmp(command, "grants") == 0 || strcmp(command, "destroy") == 0 ||
+            strcmp(command, "domain") == 0)
+                return about_domain(s, command, str(in, "dom"));
+        return failure("unknown command");
+}
+
+static void send_all(int fd, const char *text)
+{
+        size_t len = strlen(text), at = 0;
+
+        while (at < len) {
+                ssize_t n = send(fd, text + at, len - at, MSG_NOSIGNAL);
+
+                if (n <= 0)
+                        return; /* gone, or too slow: SO_SNDTIMEO */
+                at += (size_t)n;
+        }
+}
+
+static void answer(struct control *c)
+{
+        struct json_object *in = json_tokener_parse(c->line);
+        struct json_object *out = in ? dispatch(c->srv, in)
+                                     : failure("not a JSON object");
+
+        send_all(c->fd, json_object_to_json_string_ext(
+                                out, JSON_C_TO_STRING_PLAIN));
+        send_all(c->fd, "\n");
+        json_object_put(out);
+        json_object_put(in);
+}
+
+static int on_readable(sd_event_source *src, int fd, uint32_t revents,
+                       void *arg)
+{
+        struct control *c = arg;
+        ssize_t n = recv(fd, c->line + c->have, LINE_BYTES - 1 - c->have,
+                         MSG_DONTWAIT);
+        char *end;
+
+        (void)src;
+        (void)revents;
+        if (n < 0 && errno == EAGAIN)
+                return 0;
+        if (n > 0) {
+                c->have += (size_t)n;
+                c->line[c->have] = '\0';
+                end = strchr(c->line, '\n');
+                if (!end && c->have < LINE_BYTES - 1)
+                        return 0;
+                if (end) {
+                        *end = '\0';
+                        answer(c);
+                }
+        }
+        sd_event_source_disable_unref(c->source);
+        close(c->fd);
+        free(c);
+        return 0;
+}
+
+static int on_listen(sd_event_source *src, int fd, uint32_t revents, void *arg)
+{
+        const struct timeval patience = {2, 0};
+        struct control *c;
+        int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+        (void)src;
+        (void)revents;
+        if (conn < 0)
+                return 0;
+        c = calloc(1, sizeof(*c));
+        setsockopt(conn, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+        if (!c || sd_event_add_io(((struct server *)arg)->ev, &c->source, conn,
+                                  EPOLLIN, on_readable, c) < 0) {
+                free(c);
+                close(conn);
+                return 0;
+        }
+        c->srv = arg;
+        c->fd = conn;
+        return 0;
+}
+
+int srv_control_listen(struct server *s)
+{
+        char path[SRV_PATH_BYTES + 24];
+        sd_event_source *source;
+        int fd, ret;
+
+        snprintf(path, sizeof(path), "%s/pocketxen.sock", s->dir);
+        fd = srv_listen(path, SOCK_STREAM);
+        if (fd < 0)
+                return fd;
+        ret = sd_event_add_io(s->ev, &source, fd, EPOLLIN, on_listen, s);
+        if (ret < 0)
+                return ret;
+        return sd_event_source_set_floating(source, 1);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DOM0_MEM_BYTES (64ull << 20)
+#define DOM0_GRACE_MS 3000
+
+static int on_signal(sd_event_source *src, const struct signalfd_siginfo *si,
+                     void *arg)
+{
+        (void)si;
+        (void)arg;
+        return sd_event_exit(sd_event_source_get_event(src), 0);
+}
+
+static int set_up(struct server *s)
+{
+        struct srv_domain *dom0;
+        sigset_t set;
+        int ret;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        LIST_INIT(&s->domains);
+        ret = sd_event_new(&s->ev);
+        if (ret < 0)
+                return ret;
+        if ((ret = sd_event_add_signal(s->ev, NULL, SIGTERM, on_signal, s)) <
+                    0 ||
+            (ret = sd_event_add_signal(s->ev, NULL, SIGINT, on_signal, s)) < 0)
+                return ret;
+        ret = px_world_create(&s->world);
+        if (ret < 0)
+                return ret;
+        ret = xstore_create(&s->xs, &xstore_default_quota);
+        if (ret < 0)
+                return ret;
+        ret = srv_domain_create(s, "Domain-0", DOM0_MEM_BYTES, &dom0);
+        if (ret < 0)
+                return ret;
+        return srv_control_listen(s);
+}
+
+/* Domain-0's programs get the time to stop as they would at a shutdown. */
+static void end_domain0(struct srv_domain *d)
+{
+        const struct timespec pause = {0, 20000000};
+
+        srv_kill_domain(d, SIGTERM);
+        for (int ms = 0; ms < DOM0_GRACE_MS && srv_kill_domain(d, 0); ms += 20)
+                nanosleep(&pause, NULL);
+        while (srv_kill_domain(d, SIGKILL))
+                nanosleep(&pause, NULL);
+}
+
+static void tear_down(struct server *s)
+{
+        struct srv_domain *d;
+        char path[SRV_PATH_BYTES + 24];
+
+        while ((d = LIST_FIRST(&s->domains))) {
+                if (d->domid == 0)
+                        end_domain0(d);
+                if (!d->d->dying)
+                        srv_domain_destroy(d);
+                /* Domain-0 is first out of the list's end: what it still maps
+                 * goes with its processes. */
+                if (d == LIST_FIRST(&s->domains)) {
+                        LIST_REMOVE(d, link);
+                        free(d);
+                }
+        }
+        s->tick = sd_event_source_disable_unref(s->tick);
+        xstore_destroy(s->xs);
+        px_world_destroy(s->world);
+        sd_event_unref(s->ev);
+        snprintf(path, sizeof(path), "%s/pocketxen.sock", s->dir);
+        unlink(path);
+}
+
+int srv_run(const char *dir, int ready_fd)
+{
+        static struct server s;
+        struct rlimit files;
+        int ret;
+
+        if (strlen(dir) >= sizeof(s.dir) - 16) {
+                dprintf(ready_fd, "the directory's path is too long for "
+                                  "sockets: %s", dir);
+                return 1;
+        }
+        strcpy(s.dir, dir);
+        /* A domain costs five descriptors, a handle up to three. */
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+                files.rlim_cur = files.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &files);
+        }
+        ret = set_up(&s);
+        if (ret < 0) {
+                dprintf(ready_fd, "cannot start in %s: %s", dir,
+                        strerror(-ret));
+                return 1;
+        }
+        (void)!write(ready_fd, "", 1);
+        close(ready_fd);
+        ret = sd_event_loop(s.ev);
+        tear_down(&s);
+        return ret < 0 ? 1 : 0;
+}
