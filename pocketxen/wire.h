@@ -16,11 +16,11 @@
 #define PXW_ENV_SOCKET "POCKETXEN_SOCKET" /* path of the hypercall socket */
 
 #define PXW_PAGE 4096u
-#define PXW_SLOTS 1024u      /* domains at once, dying ones included */
-#define PXW_PORTS 4096u      /* event channels of a domain (2-level ABI) */
-#define PXW_GRANTS 32768u    /* default grant entries of a domain */
-#define PXW_RECORDS 131072u  /* mapped pages of one handle */
-#define PXW_SHARE_MAX 8192u  /* pages in one share call */
+#define PXW_SLOTS 1024u     /* domains at once, dying ones included */
+#define PXW_PORTS 4096u     /* event channels of a domain (2-level ABI) */
+#define PXW_GRANTS 32768u   /* default grant entries of a domain */
+#define PXW_RECORDS 131072u /* mapped pages of one handle */
+#define PXW_SHARE_MAX 8192u /* pages in one share call */
 
 /* ---- shared memory: grants of a domain ----------------------------------
  * One memfd: header page, the version 1 entries of xen/grant_table.h, then one
@@ -55,7 +55,8 @@ static inline uint64_t pxw_grant_bytes(uint32_t entries)
         return (n + PXW_PAGE - 1) & ~(uint64_t)(PXW_PAGE - 1);
 }
 
-/* ---- shared memory: what one gnttab handle maps --------------------------- */
+/* ---- shared memory: what one gnttab handle maps ---------------------------
+ */
 struct pxw_counts {
         uint64_t map_calls, map_pages, unmap_calls, unmap_pages;
         uint64_t copy_calls, copy_segments, copy_bytes;
@@ -95,7 +96,8 @@ struct pxw_owner {
         uint64_t records[PXW_RECORDS];
 };
 
-/* ---- shared memory: event channels of a domain ------------------------------ */
+/* ---- shared memory: event channels of a domain ------------------------------
+ */
 /* word = generation << 2 | MASKED | PENDING. The generation changes with each
  * new binding, so that a notifier that knows an old one finds out. */
 #define PXW_EV_PENDING 1u
@@ -108,7 +110,8 @@ struct pxw_events {
         struct pxw_port ports[PXW_PORTS];
 };
 
-/* ---- messages ----------------------------------------------------------------- */
+/* ---- messages
+ * ----------------------------------------------------------------- */
 enum pxw_op {
         PXW_HELLO = 1,     /* a: enum pxw_kind, b: version */
         PXW_ATTACH,        /* a: domid -> slot a; fds: memory, grants */

@@ -18,10 +18,9 @@ static inline enum pxw_raise pxw_raise(struct pxw_port *p, uint32_t generation)
         do {
                 if (old >> 2 != generation)
                         return PXW_RAISE_STALE;
-        } while (!__atomic_compare_exchange_n(&p->word, &old,
-                                              old | PXW_EV_PENDING, 0,
-                                              __ATOMIC_SEQ_CST,
-                                              __ATOMIC_RELAXED));
+        } while (!__atomic_compare_exchange_n(
+                &p->word, &old, old | PXW_EV_PENDING, 0, __ATOMIC_SEQ_CST,
+                __ATOMIC_RELAXED));
         return (old & (PXW_EV_PENDING | PXW_EV_MASKED)) ? PXW_RAISE_QUIET
                                                         : PXW_RAISE_WAKE;
 }
@@ -43,8 +42,8 @@ static inline int pxw_take(struct pxw_port *p)
 /* True if the port is pending behind its mask: the caller owes a token. */
 static inline int pxw_unmask(struct pxw_port *p)
 {
-        uint32_t old = __atomic_fetch_and(&p->word, ~PXW_EV_MASKED,
-                                          __ATOMIC_SEQ_CST);
+        uint32_t old =
+                __atomic_fetch_and(&p->word, ~PXW_EV_MASKED, __ATOMIC_SEQ_CST);
 
         return (old & PXW_EV_MASKED) && (old & PXW_EV_PENDING);
 }

@@ -20,9 +20,9 @@ static inline struct pxw_grants pxw_grants_at(void *base, uint32_t entries)
 {
         char *p = base;
 
-        return (struct pxw_grants){
-                (void *)p, (void *)(p + PXW_GRANT_ENTRIES_OFFSET),
-                (void *)(p + pxw_active_offset(entries))};
+        return (struct pxw_grants){(void *)p,
+                                   (void *)(p + PXW_GRANT_ENTRIES_OFFSET),
+                                   (void *)(p + pxw_active_offset(entries))};
 }
 
 static inline void pxw_lock(struct pxw_active *act, uint32_t id)
@@ -116,10 +116,9 @@ static inline int pxw_pin(const struct pxw_grants *g, uint32_t id,
                 }
         }
         __atomic_store_n(record,
-                         status == GNTST_okay
-                                 ? pxw_record(PXW_REC_PINNED, writable, slot,
-                                              ref)
-                                 : PXW_REC_FREE,
+                         status == GNTST_okay ? pxw_record(PXW_REC_PINNED,
+                                                           writable, slot, ref)
+                                              : PXW_REC_FREE,
                          __ATOMIC_SEQ_CST);
         pxw_unlock(act);
         return status;

@@ -61,8 +61,8 @@ static char *read_all(int fd)
 
 static struct json_object *exchange(int fd, struct json_object *request)
 {
-        const char *text = json_object_to_json_string_ext(
-                request, JSON_C_TO_STRING_PLAIN);
+        const char *text =
+                json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
         struct json_object *reply = NULL;
         char *answer;
 
@@ -83,8 +83,9 @@ struct json_object *cli_ask_object(struct json_object *request)
 
         if (fd < 0) {
                 json_object_put(request);
-                cli_fail(1, "no pocketxen in %s (pocketxen start, or "
-                            "pocketxen run -- CMD; POCKETXEN_DIR says where)",
+                cli_fail(1,
+                         "no pocketxen in %s (pocketxen start, or "
+                         "pocketxen run -- CMD; POCKETXEN_DIR says where)",
                          cli_dir());
                 return NULL;
         }

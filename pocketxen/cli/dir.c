@@ -65,14 +65,16 @@ int cli_dir_claim(void)
         int fd;
 
         if (mkdir(cli_dir(), 0700) < 0 && errno != EEXIST) {
-                cli_fail(1, "cannot make the run directory %s: %s (set "
-                            "POCKETXEN_DIR to a folder of yours)",
+                cli_fail(1,
+                         "cannot make the run directory %s: %s (set "
+                         "POCKETXEN_DIR to a folder of yours)",
                          cli_dir(), strerror(errno));
                 return -1;
         }
         if (!folder_is_ours()) {
-                cli_fail(1, "%s is not a folder that only you can write to; "
-                            "remove it or set POCKETXEN_DIR",
+                cli_fail(1,
+                         "%s is not a folder that only you can write to; "
+                         "remove it or set POCKETXEN_DIR",
                          cli_dir());
                 return -1;
         }
@@ -83,8 +85,9 @@ int cli_dir_claim(void)
                 return -1;
         }
         if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                cli_fail(1, "pocketxen runs already in %s (pocketxen stop "
-                            "ends it; POCKETXEN_DIR chooses another place)",
+                cli_fail(1,
+                         "pocketxen runs already in %s (pocketxen stop "
+                         "ends it; POCKETXEN_DIR chooses another place)",
                          cli_dir());
                 close(fd);
                 return -1;

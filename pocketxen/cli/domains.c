@@ -16,9 +16,8 @@ static uint64_t u64(struct json_object *o, const char *key)
 {
         struct json_object *v;
 
-        return json_object_object_get_ex(o, key, &v)
-                       ? json_object_get_uint64(v)
-                       : 0;
+        return json_object_object_get_ex(o, key, &v) ? json_object_get_uint64(v)
+                                                     : 0;
 }
 
 static const char *str(struct json_object *o, const char *key)
@@ -125,8 +124,8 @@ static void list_pairs(struct json_object *pairs)
 {
         if (!json_object_array_length(pairs))
                 return;
-        printf("\n%6s %7s %12s %12s %12s %12s\n", "mapper", "granter",
-               "maps", "unmaps", "copies", "copied KiB");
+        printf("\n%6s %7s %12s %12s %12s %12s\n", "mapper", "granter", "maps",
+               "unmaps", "copies", "copied KiB");
         for (size_t i = 0; i < json_object_array_length(pairs); i++) {
                 struct json_object *p = json_object_array_get_idx(pairs, i);
 

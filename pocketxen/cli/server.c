@@ -55,8 +55,9 @@ int cli_server_start(bool beside_xen)
         pid_t pid;
 
         if (access(XEN_DEVICE, F_OK) == 0 && !beside_xen) {
-                cli_fail(1, "this machine has a real Xen (%s): programs here "
-                            "may mean that one; --beside-xen starts anyway",
+                cli_fail(1,
+                         "this machine has a real Xen (%s): programs here "
+                         "may mean that one; --beside-xen starts anyway",
                          XEN_DEVICE);
                 return -1;
         }
@@ -164,8 +165,7 @@ static int run_child(char **command)
                 return cli_fail(CLI_FAILED, "cannot fork: %s", strerror(errno));
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
                 ;
-        return WIFEXITED(status) ? WEXITSTATUS(status)
-                                 : 128 + WTERMSIG(status);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 int cmd_run(int argc, char **argv)

@@ -30,8 +30,8 @@ struct px_pair *px_pair_get(struct px_world *w, uint32_t mapper,
         struct px_pair *p;
 
         LIST_FOREACH(p, &w->pairs, link)
-                if (p->mapper == mapper && p->granter == granter)
-                        return p;
+        if (p->mapper == mapper && p->granter == granter)
+                return p;
         if (w->npairs >= MAX_PAIRS)
                 return NULL;
         p = calloc(1, sizeof(*p));
@@ -69,8 +69,8 @@ void px_account_fold_slot(struct px_world *w, struct px_domain *granter)
         struct px_handle *h;
 
         LIST_FOREACH(h, &w->handles, link)
-                if (h->owner)
-                        fold_one(h, granter);
+        if (h->owner)
+                fold_one(h, granter);
 }
 
 struct pxw_counts px_counts(struct px_world *w, uint32_t mapper,
@@ -82,10 +82,10 @@ struct pxw_counts px_counts(struct px_world *w, uint32_t mapper,
         struct px_pair *p;
 
         LIST_FOREACH(p, &w->pairs, link)
-                if (p->mapper == mapper && p->granter == granter)
-                        add(&sum, &p->counts);
+        if (p->mapper == mapper && p->granter == granter)
+                add(&sum, &p->counts);
         LIST_FOREACH(h, &w->handles, link)
-                if (h->owner && d && h->dom->domid == mapper)
-                        add(&sum, &h->owner->counts[d->slot]);
+        if (h->owner && d && h->dom->domid == mapper)
+                add(&sum, &h->owner->counts[d->slot]);
         return sum;
 }

@@ -222,8 +222,8 @@ bool px_domain_reap(struct px_world *w, struct px_domain *d)
         if (!d->dying)
                 return false;
         LIST_FOREACH(h, &w->handles, link)
-                if (h->dom == d)
-                        return false;
+        if (h->dom == d)
+                return false;
         if (px_domain_mapped(d))
                 return false;
         px_account_fold_slot(w, d);

@@ -29,8 +29,8 @@ static int new_port(struct px_handle *h, enum px_port_state state,
         for (uint32_t i = 1; i < PXW_PORTS; i++) {
                 if (d->ports[i].state != PX_PORT_FREE)
                         continue;
-                d->ports[i] = (struct px_port){state, h, remote_domid,
-                                               remote_port};
+                d->ports[i] =
+                        (struct px_port){state, h, remote_domid, remote_port};
                 renew(d, i);
                 binding_changed(d, i);
                 return (int)i;
@@ -108,8 +108,8 @@ int px_ev_virq(struct px_handle *h, uint32_t virq)
  * nothing; take it back without ever blocking. */
 static void drop_token(struct px_domain *d, uint32_t port)
 {
-        uint32_t w = __atomic_load_n(&d->events->ports[port].word,
-                                     __ATOMIC_SEQ_CST);
+        uint32_t w =
+                __atomic_load_n(&d->events->ports[port].word, __ATOMIC_SEQ_CST);
         uint64_t token;
         struct iovec iov = {&token, sizeof(token)};
 
@@ -118,8 +118,7 @@ static void drop_token(struct px_domain *d, uint32_t port)
                                RWF_NOWAIT);
 }
 
-static void close_port(struct px_domain *d, uint32_t port,
-                       struct px_world *w)
+static void close_port(struct px_domain *d, uint32_t port, struct px_world *w)
 {
         struct px_port *p = &d->ports[port];
         struct px_domain *rd;
@@ -127,8 +126,8 @@ static void close_port(struct px_domain *d, uint32_t port,
         if (p->state == PX_PORT_CONNECTED) {
                 rd = px_domain_find(w, p->remote_domid);
                 /* The other end waits for a new connection from us. */
-                if (rd && rd->ports[p->remote_port].state ==
-                                  PX_PORT_CONNECTED) {
+                if (rd &&
+                    rd->ports[p->remote_port].state == PX_PORT_CONNECTED) {
                         rd->ports[p->remote_port].state = PX_PORT_UNBOUND;
                         rd->ports[p->remote_port].remote_port = 0;
                         binding_changed(rd, p->remote_port);
@@ -201,9 +200,9 @@ int px_ev_adopt(struct px_handle *h, uint64_t event_fd_id)
         struct px_handle *old;
 
         LIST_FOREACH(old, &h->world->handles, link)
-                if (old != h && old->kind == PXW_EVTCHN_HANDLE &&
-                    old->dom == h->dom && old->event_fd_id == event_fd_id)
-                        break;
+        if (old != h && old->kind == PXW_EVTCHN_HANDLE && old->dom == h->dom &&
+            old->event_fd_id == event_fd_id)
+                break;
         if (!old || !event_fd_id)
                 return -ENOENT;
         for (uint32_t i = 1; i < PXW_PORTS; i++)

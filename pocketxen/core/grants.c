@@ -58,8 +58,8 @@ static uint32_t take_ref(struct px_domain *d)
                         ref = GNTTAB_NR_RESERVED_ENTRIES;
         d->grants[ref].used = true;
         d->grants_used++;
-        d->ref_hint = ref + 1 == d->entries ? GNTTAB_NR_RESERVED_ENTRIES
-                                            : ref + 1;
+        d->ref_hint =
+                ref + 1 == d->entries ? GNTTAB_NR_RESERVED_ENTRIES : ref + 1;
         return ref;
 }
 

@@ -23,7 +23,8 @@ static void recount(struct px_world *w, const struct px_handle *dead,
         struct px_handle *h;
 
         act->readers = act->writers = 0;
-        LIST_FOREACH(h, &w->handles, link) {
+        LIST_FOREACH(h, &w->handles, link)
+        {
                 if (h == dead || !h->owner)
                         continue;
                 for (uint32_t i = 0; i < records_used(h); i++) {
@@ -75,8 +76,7 @@ int px_on_unmap_add(struct px_handle *h, const struct pxw_request *r,
         struct px_domain *d = px_domain_find(h->world, r->a);
         struct px_on_unmap *action;
 
-        if (!d || r->b >= d->entries ||
-            (r->c != ~0u && r->c >= PXW_PAGE))
+        if (!d || r->b >= d->entries || (r->c != ~0u && r->c >= PXW_PAGE))
                 return -EINVAL;
         action = calloc(1, sizeof(*action));
         if (!action)
@@ -121,7 +121,8 @@ int px_on_unmap_fire(struct px_handle *h, uint32_t id)
 {
         struct px_on_unmap *action;
 
-        LIST_FOREACH(action, &h->actions, link) {
+        LIST_FOREACH(action, &h->actions, link)
+        {
                 if (action->id == id) {
                         fire(h, action);
                         return 0;

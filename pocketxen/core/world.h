@@ -19,8 +19,12 @@
 struct px_handle;
 struct px_domain;
 
-enum px_port_state { PX_PORT_FREE, PX_PORT_UNBOUND, PX_PORT_CONNECTED,
-                     PX_PORT_VIRQ };
+enum px_port_state {
+        PX_PORT_FREE,
+        PX_PORT_UNBOUND,
+        PX_PORT_CONNECTED,
+        PX_PORT_VIRQ
+};
 struct px_port {
         enum px_port_state state;
         struct px_handle *handle;
@@ -66,7 +70,7 @@ struct px_handle {
         struct px_domain *dom;
         enum pxw_kind kind;
         uint32_t id;
-        int pid; /* of the process behind it, for people */
+        int pid;      /* of the process behind it, for people */
         int owner_fd; /* GRANTS */
         struct pxw_owner *owner;
         int event_fd; /* EVTCHN */
@@ -95,7 +99,8 @@ struct px_world {
 int px_world_create(struct px_world **w); /* empty, not even Domain-0 */
 void px_world_destroy(struct px_world *w);
 
-/* ---- domains (domain.c) ---------------------------------------------------- */
+/* ---- domains (domain.c) ----------------------------------------------------
+ */
 /* The first one is Domain-0. -ENOSPC: PXW_SLOTS are taken; -EEXIST: the name
  * is; -EINVAL: the name or the size. */
 int px_domain_create(struct px_world *w, const char *name, uint64_t mem_bytes,
@@ -110,13 +115,15 @@ bool px_domain_reap(struct px_world *w, struct px_domain *d);
 /* Pages of d that are mapped by anyone, each mapping counted. */
 uint64_t px_domain_mapped(const struct px_domain *d);
 
-/* ---- handles (handle.c) ------------------------------------------------------ */
+/* ---- handles (handle.c)
+ * ------------------------------------------------------ */
 int px_handle_open(struct px_world *w, struct px_domain *d, enum pxw_kind kind,
                    struct px_handle **h);
 /* Takes back everything: mappings, shares, ports; runs unmap actions. */
 void px_handle_close(struct px_handle *h);
 
-/* ---- grants (grants.c, owner.c) ------------------------------------------------ */
+/* ---- grants (grants.c, owner.c)
+ * ------------------------------------------------ */
 int px_share(struct px_handle *h, uint32_t domid, uint32_t n, bool writable,
              struct pxw_shared *out);
 /* Only refs that h shared; others are -EINVAL, and then nothing changes. */
@@ -132,7 +139,8 @@ int px_on_unmap_add(struct px_handle *h, const struct pxw_request *r,
 int px_on_unmap_fire(struct px_handle *h, uint32_t id);
 void px_on_unmap_fire_all(struct px_handle *h);
 
-/* ---- account (account.c) ---------------------------------------------------------- */
+/* ---- account (account.c)
+ * ---------------------------------------------------------- */
 struct pxw_counts px_counts(struct px_world *w, uint32_t mapper,
                             uint32_t granter);
 /* Adds a handle's (or, with slot, only that granter's) counts to the pairs and
@@ -143,7 +151,8 @@ void px_account_fold_slot(struct px_world *w, struct px_domain *granter);
 struct px_pair *px_pair_get(struct px_world *w, uint32_t mapper,
                             uint32_t granter);
 
-/* ---- event channels (evtchn.c) ------------------------------------------------------- */
+/* ---- event channels (evtchn.c)
+ * ------------------------------------------------------- */
 /* Each returns a port or -errno. */
 int px_ev_unbound(struct px_handle *h, uint32_t remote_domid);
 int px_ev_bind(struct px_handle *h, uint32_t remote_domid,

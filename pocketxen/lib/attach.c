@@ -24,7 +24,7 @@ static bool dying(const struct px_attached *a)
         return __atomic_load_n(&a->g.header->dying, __ATOMIC_RELAXED) != 0;
 }
 
-/* Lets go of dead domains that nothing is mapped from. */
+/* Under the lock. */
 static void sweep(void)
 {
         struct px_attached **p = &attached, *a;
@@ -39,6 +39,13 @@ static void sweep(void)
                 close(a->mem_fd);
                 free(a);
         }
+}
+
+void px_attach_sweep(void)
+{
+        pthread_mutex_lock(&lock);
+        sweep();
+        pthread_mutex_unlock(&lock);
 }
 
 static struct px_attached *fetch(struct px_conn *c, uint32_t domid)

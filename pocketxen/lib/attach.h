@@ -23,6 +23,8 @@ struct px_attached *px_attach(struct px_conn *c, uint32_t domid);
 /* One user more, by somebody who is one. */
 void px_attach_more(struct px_attached *a);
 void px_detach(struct px_attached *a);
+/* Lets go of dead domains that nothing is mapped from. */
+void px_attach_sweep(void);
 
 /* Around fork, and the child's start without any of it. */
 void px_attach_lock(void);

@@ -155,8 +155,8 @@ static uint32_t copy_local(xengnttab_handle *h, segment *segs, uint32_t n)
                     : pwritev(ends[0].a->mem_fd, iov, (int)k, at);
         count_copy(h, &ends[0], k, (uint64_t)bytes);
         for (uint32_t i = 0; i < k; i++) {
-                segs[i].status = done == bytes ? GNTST_okay
-                                               : GNTST_general_error;
+                segs[i].status =
+                        done == bytes ? GNTST_okay : GNTST_general_error;
                 unpin_end(h, &ends[i]);
         }
         return k;

@@ -14,8 +14,7 @@ static int not_here(void)
 PX_PUBLIC int xengnttab_dmabuf_exp_from_refs(xengnttab_handle *h,
                                              uint32_t domid, uint32_t flags,
                                              uint32_t count,
-                                             const uint32_t *refs,
-                                             uint32_t *fd)
+                                             const uint32_t *refs, uint32_t *fd)
 {
         (void)h, (void)domid, (void)flags, (void)count, (void)refs, (void)fd;
         return not_here();

@@ -185,9 +185,8 @@ xenevtchn_bind_unbound_port(xenevtchn_handle *h, uint32_t domid)
         return bound(h, call(h, PXW_EV_UNBOUND, domid, 0, &reply), &reply);
 }
 
-PX_PUBLIC xenevtchn_port_or_error_t
-xenevtchn_bind_interdomain(xenevtchn_handle *h, uint32_t domid,
-                           evtchn_port_t remote_port)
+PX_PUBLIC xenevtchn_port_or_error_t xenevtchn_bind_interdomain(
+        xenevtchn_handle *h, uint32_t domid, evtchn_port_t remote_port)
 {
         struct pxw_reply reply;
 
@@ -292,9 +291,9 @@ PX_PUBLIC int xenevtchn_notify(xenevtchn_handle *h, evtchn_port_t port)
         pthread_mutex_lock(&h->lock);
         /* At most twice: a peer that closes meanwhile is no error. */
         for (int i = 0; i < 2 && ret == 0; i++) {
-                if (p->binding != __atomic_load_n(
-                                          &h->events->ports[port].binding,
-                                          __ATOMIC_SEQ_CST))
+                if (p->binding !=
+                    __atomic_load_n(&h->events->ports[port].binding,
+                                    __ATOMIC_SEQ_CST))
                         ret = resolve(h, port);
                 if (ret < 0 || !p->connected || raise_peer(p))
                         break;
@@ -311,8 +310,8 @@ static int take_any(xenevtchn_handle *h)
                 uint64_t bits = __atomic_load_n(&h->mine[w], __ATOMIC_SEQ_CST);
 
                 for (; bits; bits &= bits - 1) {
-                        uint32_t port = w * 64 +
-                                        (uint32_t)__builtin_ctzll(bits);
+                        uint32_t port =
+                                w * 64 + (uint32_t)__builtin_ctzll(bits);
 
                         if (pxw_take(&h->events->ports[port])) {
                                 h->next = port + 1;

@@ -55,8 +55,8 @@ static void *map_shared(xengntshr_handle *h, const struct pxw_shared *s,
                                 break;
                 if (mmap(at + (size_t)i * PXW_PAGE, (size_t)run * PXW_PAGE,
                          PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                         h->mem_fd, (off_t)s[i].frame * PXW_PAGE) ==
-                    MAP_FAILED) {
+                         h->mem_fd,
+                         (off_t)s[i].frame * PXW_PAGE) == MAP_FAILED) {
                         munmap(at, (size_t)n * PXW_PAGE);
                         return NULL;
                 }

@@ -104,6 +104,7 @@ void px_handle_free(xengnttab_handle *h)
         for (unsigned i = 0; i < PX_DOMID_CACHE; i++)
                 if (h->warm[i])
                         px_detach(h->warm[i]);
+        px_attach_sweep();
         for (unsigned i = 0; i < 1u << PX_HASH_BITS; i++)
                 free_list(h->hash[i]);
         free_list(h->spare);

@@ -19,7 +19,7 @@ struct px_mapping {
         uint32_t on_unmap; /* id of the server's action, 0: none */
         uint32_t one;      /* count 1: the record; else NULL and `many` */
         uint32_t *many;    /* records, malloced */
-        struct px_attached *from; /* count 1 or all from one domain */
+        struct px_attached *from;       /* count 1 or all from one domain */
         struct px_attached **from_each; /* else one a page, malloced */
 };
 

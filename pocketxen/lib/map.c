@@ -44,6 +44,8 @@ static void mapping_free(xengnttab_handle *h, struct px_mapping *m)
 {
         free(m->many);
         free(m->from_each);
+        m->many = NULL;
+        m->from_each = NULL;
         m->next = h->spare;
         h->spare = m;
 }
@@ -64,8 +66,8 @@ static void unpin_pages(xengnttab_handle *h, struct px_mapping *m, uint32_t n)
 }
 
 /* Pages that follow one another in the same file are one mmap. */
-static int map_runs(char *at, const struct px_mapping *m, const uint32_t *frames,
-                    int prot)
+static int map_runs(char *at, const struct px_mapping *m,
+                    const uint32_t *frames, int prot)
 {
         for (uint32_t i = 0, n; i < m->count; i += n) {
                 for (n = 1; i + n < m->count; n++)
@@ -130,8 +132,7 @@ static uint32_t pin_pages(xengnttab_handle *h, struct px_mapping *m,
 static void count_maps(xengnttab_handle *h, const struct px_mapping *m)
 {
         for (uint32_t i = 0; i < m->count; i++) {
-                struct pxw_counts *c =
-                        &h->owner->counts[page_from(m, i)->slot];
+                struct pxw_counts *c = &h->owner->counts[page_from(m, i)->slot];
 
                 __atomic_store_n(&c->map_pages, c->map_pages + 1,
                                  __ATOMIC_RELAXED);
@@ -144,8 +145,7 @@ static void count_maps(xengnttab_handle *h, const struct px_mapping *m)
 static void count_unmaps(xengnttab_handle *h, const struct px_mapping *m)
 {
         for (uint32_t i = 0; i < m->count; i++) {
-                struct pxw_counts *c =
-                        &h->owner->counts[page_from(m, i)->slot];
+                struct pxw_counts *c = &h->owner->counts[page_from(m, i)->slot];
 
                 __atomic_store_n(&c->unmap_pages, c->unmap_pages + 1,
                                  __ATOMIC_RELAXED);

@@ -18,7 +18,7 @@ static struct json_object *domain_json(const struct srv_domain *sd)
         uint64_t handles = 0, ports = 0;
 
         LIST_FOREACH(c, &sd->conns, link)
-                handles++;
+        handles++;
         for (unsigned i = 0; i < PXW_PORTS; i++)
                 ports += d->ports[i].state != PX_PORT_FREE;
         put_u64(o, "domid", d->domid);
@@ -65,14 +65,13 @@ static struct json_object *pairs_json(struct server *s)
         struct px_pair *p;
 
         LIST_FOREACH(h, &s->world->handles, link)
-                for (unsigned i = 0; h->owner && i < PXW_SLOTS; i++)
-                        if (s->world->domains[i] &&
-                            (h->owner->counts[i].map_calls |
-                             h->owner->counts[i].copy_calls))
-                                px_pair_get(s->world, h->dom->domid,
-                                            s->world->domains[i]->domid);
+        for (unsigned i = 0; h->owner && i < PXW_SLOTS; i++)
+                if (s->world->domains[i] && (h->owner->counts[i].map_calls |
+                                             h->owner->counts[i].copy_calls))
+                        px_pair_get(s->world, h->dom->domid,
+                                    s->world->domains[i]->domid);
         LIST_FOREACH(p, &s->world->pairs, link)
-                add_pair(pairs, s, p->mapper, p->granter);
+        add_pair(pairs, s, p->mapper, p->granter);
         return pairs;
 }
 
@@ -120,7 +119,8 @@ static void collect(struct server *s, const struct px_domain *d,
 {
         struct px_handle *h;
 
-        LIST_FOREACH(h, &s->world->handles, link) {
+        LIST_FOREACH(h, &s->world->handles, link)
+        {
                 uint32_t high = h->owner ? __atomic_load_n(&h->owner->high,
                                                            __ATOMIC_ACQUIRE)
                                          : 0;
@@ -155,15 +155,17 @@ static struct json_object *entry_json(const struct px_domain *d,
                                json_object_new_boolean(word & GTF_reading));
         json_object_object_add(o, "writing",
                                json_object_new_boolean(word & GTF_writing));
-        json_object_object_add(
-                o, "state",
-                json_object_new_string(d->grants[ref].sharer ? "shared"
-                                                             : "deferred"));
+        json_object_object_add(o, "state",
+                               json_object_new_string(d->grants[ref].sharer
+                                                              ? "shared"
+                                                              : "deferred"));
         put_u64(o, "pins",
                 __atomic_load_n(&d->g.active[ref].readers, __ATOMIC_RELAXED));
         put_u64(o, "pins_writing",
                 __atomic_load_n(&d->g.active[ref].writers, __ATOMIC_RELAXED));
-        json_object_object_add(o, "mapped_by", by_ref[ref] ? json_object_get(by_ref[ref]) : json_object_new_array());
+        json_object_object_add(o, "mapped_by",
+                               by_ref[ref] ? json_object_get(by_ref[ref])
+                                           : json_object_new_array());
         return o;
 }
 

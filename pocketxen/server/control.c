@@ -153,11 +153,11 @@ static void send_all(int fd, const char *text)
 static void answer(struct control *c)
 {
         struct json_object *in = json_tokener_parse(c->line);
-        struct json_object *out = in ? dispatch(c->srv, in)
-                                     : failure("not a JSON object");
+        struct json_object *out =
+                in ? dispatch(c->srv, in) : failure("not a JSON object");
 
-        send_all(c->fd, json_object_to_json_string_ext(
-                                out, JSON_C_TO_STRING_PLAIN));
+        send_all(c->fd,
+                 json_object_to_json_string_ext(out, JSON_C_TO_STRING_PLAIN));
         send_all(c->fd, "\n");
         json_object_put(out);
         json_object_put(in);

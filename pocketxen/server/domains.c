@@ -18,8 +18,8 @@ struct srv_domain *srv_domain_by_id(struct server *s, uint32_t domid)
         struct srv_domain *d;
 
         LIST_FOREACH(d, &s->domains, link)
-                if (d->domid == domid)
-                        return d;
+        if (d->domid == domid)
+                return d;
         return NULL;
 }
 
@@ -32,8 +32,8 @@ struct srv_domain *srv_domain_find(struct server *s, const char *dom)
         if (*dom && !*end)
                 return srv_domain_by_id(s, (uint32_t)id);
         LIST_FOREACH(d, &s->domains, link)
-                if (d->d && strcmp(d->d->name, dom) == 0)
-                        return d;
+        if (d->d && strcmp(d->d->name, dom) == 0)
+                return d;
         return NULL;
 }
 

@@ -96,7 +96,7 @@ static int share(struct srv_conn *c, const struct pxw_request *r,
 }
 
 static int end_share(struct srv_conn *c, const struct pxw_request *r,
-                   struct answer *a)
+                     struct answer *a)
 {
         int ret = px_unshare(c->handle, in.refs, r->n);
 
@@ -200,18 +200,12 @@ static int ev_adopt(struct srv_conn *c, const struct pxw_request *r,
 typedef int (*op_fn)(struct srv_conn *, const struct pxw_request *,
                      struct answer *);
 static const op_fn ops[PXW_OPS] = {
-        [PXW_HELLO] = hello,
-        [PXW_ATTACH] = attach,
-        [PXW_SHARE] = share,
-        [PXW_UNSHARE] = end_share,
-        [PXW_ON_UNMAP] = on_unmap,
-        [PXW_ON_UNMAP_FIRE] = on_unmap_fire,
-        [PXW_EV_UNBOUND] = ev_unbound,
-        [PXW_EV_BIND] = ev_bind,
-        [PXW_EV_VIRQ] = ev_virq,
-        [PXW_EV_CLOSE] = ev_close,
-        [PXW_EV_RESOLVE] = ev_resolve,
-        [PXW_EV_RESTRICT] = ev_restrict,
+        [PXW_HELLO] = hello,           [PXW_ATTACH] = attach,
+        [PXW_SHARE] = share,           [PXW_UNSHARE] = end_share,
+        [PXW_ON_UNMAP] = on_unmap,     [PXW_ON_UNMAP_FIRE] = on_unmap_fire,
+        [PXW_EV_UNBOUND] = ev_unbound, [PXW_EV_BIND] = ev_bind,
+        [PXW_EV_VIRQ] = ev_virq,       [PXW_EV_CLOSE] = ev_close,
+        [PXW_EV_RESOLVE] = ev_resolve, [PXW_EV_RESTRICT] = ev_restrict,
         [PXW_EV_ADOPT] = ev_adopt,
 };
 

@@ -97,8 +97,10 @@ int srv_run(const char *dir, int ready_fd)
         int ret;
 
         if (strlen(dir) >= sizeof(s.dir) - 16) {
-                dprintf(ready_fd, "the directory's path is too long for "
-                                  "sockets: %s", dir);
+                dprintf(ready_fd,
+                        "the directory's path is too long for "
+                        "sockets: %s",
+                        dir);
                 return 1;
         }
         strcpy(s.dir, dir);

@@ -5,7 +5,8 @@
  *
  * What crosses threads, all of it:
  *  - struct back_queue_params, copied at attach;
- *  - loop_post() of attach, detach, resize to the I/O thread;
+ *  - loop_post() of attach and detach to the I/O thread, and one relaxed word
+ *    for the size after a resize;
  *  - their done callbacks, back to the control thread: back_control_fd();
  *  - struct back_stats: single writer (the I/O thread), relaxed atomic words,
  *    read by anyone while the queue exists;
@@ -21,7 +22,8 @@
 
 /* ---- how data pages are reached --------------------------------------- */
 
-enum back_grants { /* what the operator asked for: --grants */
+/* What the operator asked for: --grants. */
+enum back_grants {
         BACK_AUTO,
         BACK_PERSISTENT,
         BACK_MAP,
@@ -50,10 +52,10 @@ void back_rule_measure(struct back_rule *rule, uint32_t self_domid);
 struct back_stats {
         uint64_t reads, writes, flushes, barriers, discards;
         uint64_t read_bytes, write_bytes, discard_bytes;
-        uint64_t errors;    /* answered with BLK_ERROR */
-        uint64_t unsupported; /* answered with BLK_EOPNOTSUPP */
+        uint64_t errors;                /* answered with BLK_ERROR */
+        uint64_t unsupported;           /* answered with BLK_EOPNOTSUPP */
         uint64_t refused[BLK_VERDICTS]; /* by the validator, by reason */
-        uint64_t bad_grants; /* requests failed for a grant */
+        uint64_t bad_grants;            /* requests failed for a grant */
         uint64_t kicks, empty_kicks, notifies; /* events in, out */
         uint64_t inflight, inflight_high;      /* requests */
         /* requests by how their data was reached; mixed counts as persistent */
@@ -104,8 +106,11 @@ struct back_queue_params {
         uint32_t max_persistent; /* the cache's cap, already budgeted */
         uint64_t idle_ms;        /* 0: kept grants never idle out */
         struct blk_limits limits;
-        struct store *store;     /* outlives the queue */
-        bool reattach; /* the ring is live: go on at its rsp_prod */
+        struct store *store; /* outlives the queue */
+        bool reattach;       /* the ring is live: go on at its rsp_prod */
+        /* With reattach, after a crash: nobody knows what was answered, so
+         * refuse with -EBUSY unless the ring's req_prod == rsp_prod. */
+        bool only_if_quiet;
 };
 
 struct back_queue;

@@ -15,7 +15,8 @@ static int parse_digits(const char *s, uint64_t *value, const char **end)
         if (*s < '0' || *s > '9')
                 return -EINVAL;
         for (; *s >= '0' && *s <= '9'; s++) {
-                if (!mul_u64(v, 10, &v) || !add_u64(v, (uint64_t)(*s - '0'), &v))
+                if (!mul_u64(v, 10, &v) ||
+                    !add_u64(v, (uint64_t)(*s - '0'), &v))
                         return -ERANGE;
         }
         *value = v;

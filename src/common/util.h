@@ -12,7 +12,7 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The pointer must not be null: test the member before you convert it. */
-#define container_of(ptr, type, member)                                        \
+#define container_of(ptr, type, member) \
         ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Grants are 4 KiB on every architecture, whatever the CPU's page size. */

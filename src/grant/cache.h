@@ -20,15 +20,11 @@ enum grant_result {
 
 struct grant_page {
         void *page; /* 4 KiB, writable, valid until grant_cache_release() */
-        /* the rest is the cache's */
         uint32_t gref;
-        bool in_use;
-        uint64_t last_used_ms;
-        void *tree[4]; /* room for RB_ENTRY */
-        struct grant_page *lru_prev, *lru_next;
 };
 
 struct grant_cache_stats {
+        /* acquire's answers, in its order; a miss is a MAPPED */
         uint64_t hits, misses, in_use, overflows, no_memory, bad_refs;
         uint64_t evicted_lru, evicted_idle; /* purges */
         uint32_t kept, kept_high;           /* pages mapped now; the most */
@@ -41,7 +37,8 @@ struct grant_cache;
 /* cap in pages, 0 keeps nothing. Allocates all entries now: none later. */
 int grant_cache_create(struct grant_cache **c, struct xen_grants *g,
                        uint32_t domid, uint32_t cap);
-/* Unmaps everything and frees the cache. Nothing may be held. Accepts NULL. */
+/* Unmaps everything and frees the cache. Nothing may be held (what is held all
+ * the same is unmapped too). Accepts NULL. */
 void grant_cache_destroy(struct grant_cache *c);
 
 /* Maps gref writable, or reuses the mapping. On HIT and MAPPED *page is held
@@ -64,5 +61,8 @@ unsigned grant_cache_shrink(struct grant_cache *c, unsigned n);
 
 void grant_cache_stats(const struct grant_cache *c,
                        struct grant_cache_stats *out);
+
+/* Nodes on the longest way down the tree, for the tests of S12. */
+unsigned grant_cache_tree_depth(const struct grant_cache *c);
 
 #endif

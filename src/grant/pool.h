@@ -14,17 +14,18 @@ struct pool_page {
         uint8_t *page; /* 4 KiB */
         uint32_t gref;
         /* the rest is the pool's */
-        struct pool_page *next;
-        struct pool_chunk *chunk;
         bool taken;
+        struct pool_chunk *chunk;
+        struct pool_page *next;
 };
 
 struct grant_pool_stats {
-        uint32_t pages;          /* shared now */
+        uint32_t pages; /* shared now */
         uint32_t taken, taken_high;
         uint32_t max_pages;
         uint64_t share_calls, unshare_calls; /* flat in steady state (S22) */
-        uint64_t empty; /* times that a taker found nothing */
+        uint64_t share_failures; /* calls that the platform refused */
+        uint64_t empty;          /* times that a taker found too little */
 };
 
 struct grant_pool;
@@ -35,9 +36,9 @@ int grant_pool_create(struct grant_pool **p, struct xen_shares *s,
 /* Unshares everything, taken or not: the connection is over. Accepts NULL. */
 void grant_pool_destroy(struct grant_pool *p);
 
-/* Takes n pages or none: 0, -EAGAIN (the bound is reached: wait until some
- * come back) or -ENOSPC (the platform grants no more and the pool is too small
- * for n even when idle). */
+/* Takes n >= 1 pages or none, the last given first: 0, -EAGAIN (the bound is
+ * reached: wait until some come back) or -ENOSPC (the platform grants no more
+ * and the pool is too small for n even when idle). */
 int grant_pool_take(struct grant_pool *p, unsigned n, struct pool_page **pages);
 /* wipe: zero the page first (an untrusted backend must not see old data). */
 void grant_pool_give(struct grant_pool *p, struct pool_page *page, bool wipe);

@@ -12,10 +12,10 @@
 struct back_ring {
         void *shared; /* 1 << order contiguous pages, mapped by the caller */
         enum blk_abi abi;
-        uint32_t slots;        /* power of two */
-        uint32_t req_cons;     /* next request to take */
-        uint32_t rsp_prod;     /* next response to write */
-        uint32_t rsp_pushed;   /* responses up to here are visible */
+        uint32_t slots;      /* power of two */
+        uint32_t req_cons;   /* next request to take */
+        uint32_t rsp_prod;   /* next response to write */
+        uint32_t rsp_pushed; /* responses up to here are visible */
         bool broken; /* the peer's index ran more than a ring ahead: nothing
                         is taken any more until a reconnect (XSA-39) */
 };

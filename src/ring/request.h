@@ -31,7 +31,7 @@ enum blk_abi { BLK_ABI_NATIVE, BLK_ABI_X86_32, BLK_ABI_ARM };
 struct blk_layout {
         const char *name; /* value of the key "protocol" */
         uint16_t request_bytes, response_bytes, slot_bytes;
-        uint16_t id, sector, segs;                 /* read and write */
+        uint16_t id, sector, segs; /* read and write */
         uint16_t discard_sectors;
         uint16_t ind_id, ind_sector, ind_handle, ind_grefs; /* indirect */
         uint16_t rsp_op, rsp_status;
@@ -60,18 +60,18 @@ struct blk_limits {
         uint32_t block_bytes; /* logical block: starts and lengths align */
         bool readonly;
         bool flush, barrier, discard, discard_secure; /* offered */
-        uint32_t max_indirect_segs; /* 0: not offered */
+        uint32_t max_indirect_segs;                   /* 0: not offered */
 };
 
 /* Why a request was refused; BLK_VALID is not a refusal. */
 enum blk_verdict {
         BLK_VALID,
-        BLK_BAD_OP,        /* unknown or not offered: answer EOPNOTSUPP */
-        BLK_BAD_NSEGS,     /* 0 for a read or write, or over the limit */
-        BLK_BAD_SEG,       /* first > last, or last past the page */
-        BLK_BAD_ALIGN,     /* not on the logical block */
-        BLK_BAD_RANGE,     /* past the end, or wraps */
-        BLK_BAD_READONLY,  /* would change a read-only disk */
+        BLK_BAD_OP,       /* unknown or not offered: answer EOPNOTSUPP */
+        BLK_BAD_NSEGS,    /* 0 for a read or write, or over the limit */
+        BLK_BAD_SEG,      /* first > last, or last past the page */
+        BLK_BAD_ALIGN,    /* not on the logical block */
+        BLK_BAD_RANGE,    /* past the end, or wraps */
+        BLK_BAD_READONLY, /* would change a read-only disk */
         BLK_VERDICTS
 };
 const char *blk_verdict_name(enum blk_verdict v);
@@ -83,9 +83,12 @@ struct blk_request {
         uint8_t wire_op; /* as in the slot: what the response repeats, except
                             for indirect, where it is the inner op */
         enum blk_op op;  /* READ, WRITE, FLUSH, BARRIER or DISCARD */
-        bool secure;     /* discard */
+        bool secure;     /* discard: asked for and offered */
+        uint16_t handle; /* put in by the frontend; no backend may rely on it
+                            (FreeBSD leaves bits of a pointer there) */
         uint64_t sector;
-        uint64_t sectors; /* read, write: the sum over segs; discard: range */
+        uint64_t sectors; /* the sum over segs, 0 while indirect pages are
+                             unread; discard: the range */
         unsigned nsegs;
         struct blk_seg segs[BLK_DIRECT_SEGS];
         /* indirect: nsegs > 0, segs unused until the pages are read */
@@ -94,7 +97,9 @@ struct blk_request {
 };
 
 /* Parses the private copy of a slot (never shared memory) and validates it.
- * id and wire_op are set whatever the verdict, so that it can be answered. */
+ * id and wire_op are set whatever the verdict, so that it can be answered.
+ * FLUSH and BARRIER may carry segments (to be written after the flush) or
+ * none; a DISCARD of 0 sectors is valid and does nothing. */
 enum blk_verdict blk_parse(enum blk_abi abi, const void *slot,
                            const struct blk_limits *lim,
                            struct blk_request *req);

@@ -30,13 +30,14 @@ struct store_req {
 };
 
 struct store_info {
-        uint64_t size_bytes;      /* multiple of 512 */
-        uint32_t block_bytes;     /* smallest I/O without read-modify-write */
+        uint64_t size_bytes;  /* multiple of 512 */
+        uint32_t block_bytes; /* smallest I/O without read-modify-write */
         bool readonly;
-        bool can_flush;           /* flush does something real */
+        bool can_flush; /* flush does something real */
         bool can_discard;
         uint32_t discard_granularity_bytes; /* 0 if it cannot */
-        bool touches_pages; /* false: null never looks at the data */
+        bool touches_pages; /* false: never looks at the data. True for all
+                               drivers so far: null zeroes what is read */
 };
 
 struct store_open_opts {

@@ -15,8 +15,9 @@ struct xen_grant_counters {
         uint64_t map_failures;             /* calls that failed */
         uint64_t unmap_calls, unmap_pages; /* that succeeded */
         uint64_t unmap_failures;
-        uint64_t copy_calls, copy_segments;
-        uint64_t slow_calls; /* calls of any kind that took over 10 ms */
+        uint64_t copy_calls;    /* that the platform took */
+        uint64_t copy_segments; /* that came back ok */
+        uint64_t slow_calls;    /* calls of any kind that took over 10 ms */
 };
 
 /* 0 and *g, or -errno (ENOENT: no /dev/xen/gntdev; EACCES: no permission). */
@@ -44,9 +45,10 @@ struct xen_copy_seg {
         bool ok; /* out: true only if the status came back as GNTST_okay */
 };
 
-/* Copies n segments to or from domid's pages in one call. Every status is
- * preset to an error (XSA-318). 0 if all are ok, -EIO if some are not,
- * -errno if the call failed (then none is ok). */
+/* Copies n segments to or from domid's pages, up to 256 in one call. Every
+ * status is preset to an error (XSA-318). 0 if all are ok, -EIO if some are
+ * not, -errno if a call failed (its segments are not ok). -EINVAL, and no call,
+ * if a segment would cross the end of its page. */
 int xen_grants_copy(struct xen_grants *g, uint32_t domid, bool to_guest,
                     struct xen_copy_seg *segs, unsigned n);
 

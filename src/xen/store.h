@@ -17,10 +17,13 @@ struct xen_store;
  * `pocketxen run -- CMD`. */
 int xen_store_open(struct xen_store **s, struct err *e);
 void xen_store_close(struct xen_store *s); /* accepts NULL */
-int xen_store_fd(struct xen_store *s); /* readable: watches may have fired */
+/* Readable: watches may have fired, or the connection is lost. Call
+ * xen_store_next_watch until it returns 0, or an error. */
+int xen_store_fd(struct xen_store *s);
 
 /* A transaction; at most 16 tries on EAGAIN, then -EAGAIN (XSA-206). body
- * returns 0 to commit, or -errno to abandon, which is returned. */
+ * returns 0 to commit, or -errno to abandon, which is returned. It may run
+ * several times, and does not nest: -EINVAL. */
 int xen_store_transaction(struct xen_store *s,
                           int (*body)(struct xen_store *s, void *arg),
                           void *arg);
@@ -53,11 +56,14 @@ int xen_store_set_owner(struct xen_store *s, const char *path, uint32_t owner,
 /* Owner of a node: the first entry of its permissions. */
 int xen_store_owner(struct xen_store *s, const char *path, uint32_t *domid);
 
+/* A token names one path: not the same one for a path and one below it. After
+ * the unwatch no event with that path and token is delivered any more. */
 int xen_store_watch(struct xen_store *s, const char *path, const char *token);
 void xen_store_unwatch(struct xen_store *s, const char *path,
                        const char *token);
-/* The next fired watch: 1 and malloced strings, 0 if none is waiting, or
- * -errno when the connection is lost. Never blocks. */
+/* The next fired watch: 1 and malloced strings, 0 if none is waiting,
+ * -ECONNRESET when the connection is lost (for good: xenstore loses all watches
+ * and transactions with it), or -ENOMEM. Never blocks. */
 int xen_store_next_watch(struct xen_store *s, char **path, char **token);
 
 /* This domain's id, from the node "domid"; Domain-0 without one is 0. */

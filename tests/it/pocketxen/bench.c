@@ -21,13 +21,20 @@ static const char *program(void)
 static char *output_of(const char *args)
 {
         static char buf[16 << 20];
-        char command[512];
+        char command[512], *socket, *saved;
         size_t n;
         FILE *f;
 
+        /* The shell would be one of the domain's processes otherwise. */
         snprintf(command, sizeof(command), "%s %s", program(), args);
+        socket = getenv("POCKETXEN_SOCKET");
+        saved = socket ? strdup(socket) : NULL;
+        unsetenv("POCKETXEN_SOCKET");
         f = popen(command, "r");
         assert(f);
+        if (saved)
+                setenv("POCKETXEN_SOCKET", saved, 1);
+        free(saved);
         n = fread(buf, 1, sizeof(buf) - 1, f);
         buf[n] = '\0';
         return pclose(f) == 0 ? buf : NULL;
@@ -83,9 +90,8 @@ static uint64_t number(struct json_object *o, const char *key)
 {
         struct json_object *v;
 
-        return json_object_object_get_ex(o, key, &v)
-                       ? json_object_get_uint64(v)
-                       : ~0ull;
+        return json_object_object_get_ex(o, key, &v) ? json_object_get_uint64(v)
+                                                     : ~0ull;
 }
 
 /* In the array `list` of the output: the field of the first row in which both

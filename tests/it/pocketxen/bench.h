@@ -21,16 +21,16 @@ uint64_t bench_pair_u64(uint32_t mapper, uint32_t granter, const char *field);
 /* Of a grant entry; ~0 if the ref is not in use. */
 uint64_t bench_grant_u64(uint32_t domid, uint32_t ref, const char *field);
 /* Polls until it returns want, 10 s at most; returns the last value. */
-#define BENCH_WAIT(want, expression)                                           \
-        ({                                                                     \
-                uint64_t got_;                                                 \
-                for (int i_ = 0; i_ < 1000; i_++) {                            \
-                        got_ = (expression);                                   \
-                        if (got_ == (uint64_t)(want))                          \
-                                break;                                         \
-                        usleep(10000);                                         \
-                }                                                              \
-                got_;                                                          \
+#define BENCH_WAIT(want, expression)                  \
+        ({                                            \
+                uint64_t got_;                        \
+                for (int i_ = 0; i_ < 1000; i_++) {   \
+                        got_ = (expression);          \
+                        if (got_ == (uint64_t)(want)) \
+                                break;                \
+                        usleep(10000);                \
+                }                                     \
+                got_;                                 \
         })
 
 #endif

@@ -140,12 +140,12 @@ static void only_the_named_domain_may_bind_and_only_once(void **state)
 {
         int pb = xenevtchn_bind_unbound_port(b, g2), pa;
 
-        assert_int_equal(
-                xenevtchn_bind_interdomain(a, g1, (evtchn_port_t)pb), -1);
+        assert_int_equal(xenevtchn_bind_interdomain(a, g1, (evtchn_port_t)pb),
+                         -1);
         xenevtchn_unbind(b, (evtchn_port_t)pb);
         connect_ports(&pa, &pb);
-        assert_int_equal(
-                xenevtchn_bind_interdomain(a, g1, (evtchn_port_t)pb), -1);
+        assert_int_equal(xenevtchn_bind_interdomain(a, g1, (evtchn_port_t)pb),
+                         -1);
         assert_int_equal(xenevtchn_bind_interdomain(a, g1, 4000), -1);
         assert_int_equal(xenevtchn_bind_interdomain(a, 999, 1), -1);
         disconnect_ports(pa, pb);
@@ -206,8 +206,8 @@ static void rebinding_works_after_a_kill(void **state)
                 kill(pid, SIGKILL);
                 waitpid(pid, NULL, 0);
                 /* The server sees the end of its connection. */
-                assert_int_equal(
-                        BENCH_WAIT(1, bench_domain_u64(0, "handles")), 1);
+                assert_int_equal(BENCH_WAIT(1, bench_domain_u64(0, "handles")),
+                                 1);
         }
         xenevtchn_unbind(b, (evtchn_port_t)pb);
 }
@@ -316,9 +316,8 @@ static void unmapping_tells_the_port_and_clears_the_byte(void **state)
         tab = xengnttab_open(NULL, 0);
         mine = xengntshr_share_pages(shr, 0, 1, &ref, 1);
         memset(mine, 7, 4096);
-        m = xengnttab_map_grant_ref_notify(tab, g1, ref,
-                                           PROT_READ | PROT_WRITE, 9,
-                                           (evtchn_port_t)pa);
+        m = xengnttab_map_grant_ref_notify(tab, g1, ref, PROT_READ | PROT_WRITE,
+                                           9, (evtchn_port_t)pa);
         assert_non_null(m);
         xengnttab_unmap(tab, m, 1);
         assert_true(readable(b, 10000));

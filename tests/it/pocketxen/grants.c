@@ -136,8 +136,8 @@ static void unshare_while_mapped_is_deferred(void **state)
         assert_int_equal(m[0], 'x');
         assert_int_equal(bench_domain_u64(g1, "grants_deferred"), 1);
         xengnttab_unmap(tab, m, 1);
-        assert_int_equal(
-                BENCH_WAIT(0, bench_domain_u64(g1, "grants_deferred")), 0);
+        assert_int_equal(BENCH_WAIT(0, bench_domain_u64(g1, "grants_deferred")),
+                         0);
         assert_null(xengnttab_map_grant_ref(tab, g1, ref, RW));
 }
 
@@ -175,9 +175,8 @@ static void part_of_a_mapping_cannot_be_unmapped(void **state)
 static void segment_to(xengnttab_grant_copy_segment_t *s, uint32_t ref,
                        uint16_t offset, uint16_t len, void *virt)
 {
-        *s = (xengnttab_grant_copy_segment_t){.len = len,
-                                              .flags = GNTCOPY_dest_gref,
-                                              .status = 77};
+        *s = (xengnttab_grant_copy_segment_t){
+                .len = len, .flags = GNTCOPY_dest_gref, .status = 77};
         s->source.virt = virt;
         s->dest.foreign.ref = ref;
         s->dest.foreign.offset = offset;
@@ -252,10 +251,10 @@ static void counts_are_exact_per_pair(void **state)
         void *mine = xengntshr_share_pages(shr, 0, 4, refs, 1);
 
         for (int i = 0; i < 100; i++)
-                xengnttab_unmap(tab,
-                                xengnttab_map_domain_grant_refs(tab, 4, g1,
-                                                                refs, RW),
-                                4);
+                xengnttab_unmap(
+                        tab,
+                        xengnttab_map_domain_grant_refs(tab, 4, g1, refs, RW),
+                        4);
         assert_int_equal(bench_pair_u64(0, g1, "maps_pages"), maps + 400);
         assert_int_equal(bench_pair_u64(0, g1, "maps_calls"), calls + 100);
         assert_int_equal(bench_pair_u64(0, g1, "unmaps_pages"), unmaps + 400);
@@ -298,8 +297,7 @@ static void a_killed_mapper_leaves_no_pin(void **state)
                         waitpid(pid[k], NULL, 0);
                 /* All but the one that lives is undone. */
                 assert_int_equal(
-                        BENCH_WAIT(1, bench_domain_u64(g1, "pages_mapped")),
-                        1);
+                        BENCH_WAIT(1, bench_domain_u64(g1, "pages_mapped")), 1);
                 assert_int_equal(bench_grant_u64(g1, refs[0], "pins"), 1);
                 assert_int_equal(bench_grant_u64(g1, refs[3], "reading"), 0);
         }

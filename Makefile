@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# The commands that people type. Meson builds; the scripts do the rest.
+
+B ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+export LC_ALL = C.UTF-8
+
+.PHONY: build help deps demo test mutants fuzz bench xen-test install clean \
+	format lint
+
+build: $(B)/build.ninja
+	@ninja -C $(B)
+
+help:
+	@printf '%s\n' \
+	  'make            build into $(B)/' \
+	  'make deps       install the packages that are missing (scripts/deps.list);' \
+	  '                NO_INSTALL=1 only lists them, here and below' \
+	  'make demo       the main job on this machine, without Xen; no root' \
+	  'make test       every test, plain and under sanitizers; T=name runs one' \
+	  'make mutants    every mutant must be killed by its tests; M=name runs one' \
+	  'make lint       clang-tidy and shellcheck' \
+	  'make format     clang-format all sources' \
+	  'make install    DESTDIR=, PREFIX=$(PREFIX)' \
+	  'make clean      remove everything that was built'
+
+$(B)/build.ninja:
+	@scripts/deps build
+	@meson setup $(B)
+
+deps:
+	@scripts/deps --verbose
+
+demo:
+	@scripts/deps build demo
+	@$(MAKE) --no-print-directory build
+	@EG_BUILD=$(B) scripts/demo
+
+test:
+	@scripts/deps build test
+	@scripts/test $(T)
+
+mutants:
+	@scripts/deps build test
+	@scripts/mutants $(M)
+
+fuzz bench:
+	@echo 'make $@: not in this version yet' >&2; exit 2
+
+xen-test:
+	@test -x tests/xen/run || \
+	  { echo 'make $@: not in this version yet' >&2; exit 2; }
+	@tests/xen/run
+
+install: build
+	@meson configure $(B) -Dprefix=$(PREFIX)
+	@DESTDIR='$(DESTDIR)' meson install -C $(B)
+
+clean:
+	rm -rf build build-asan build-tsan
+
+format:
+	@scripts/format
+
+lint:
+	@scripts/deps build lint
+	@scripts/lint

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* How a request's bytes are reached: kept mappings, one transient mapping, or
+ * grant copy through a bounce block. */
+#include "queue.h"
+#include "stats.h"
+#include "thread.h"
+
+#include <errno.h>
+
+/* Idle kept grants to give up when this process can map no more. */
+#define SHRINK_PAGES 32u
+
+static bool reads(const struct back_request *r)
+{
+        return r->blk.op == BLK_READ;
+}
+
+static enum back_via choose(const struct back_queue *q, unsigned nsegs)
+{
+        if (q->cache)
+                return BACK_VIA_PERSISTENT;
+        if (q->p.grants == BACK_MAP)
+                return BACK_VIA_MAP;
+        if (q->p.grants == BACK_COPY)
+                return BACK_VIA_COPY;
+        return nsegs <= q->thread->opts.rule.copy_up_to_segs ? BACK_VIA_COPY
+                                                             : BACK_VIA_MAP;
+}
+
+static void add_iov(struct back_request *r, void *base, size_t len_bytes)
+{
+        struct iovec *last = r->niov ? &r->iov[r->niov - 1] : NULL;
+
+        /* Two pages join only where our own addresses do, which takes a
+         * segment up to its page's end and one from its page's start; what is
+         * adjacent for the guest says nothing (XSA-229). */
+        if (last && (char *)last->iov_base + last->iov_len == base) {
+                last->iov_len += len_bytes;
+                return;
+        }
+        r->iov[r->niov++] = (struct iovec){base, len_bytes};
+}
+
+static void release_kept(struct back_request *r)
+{
+        for (unsigned i = 0; i < r->blk.nsegs; i++) {
+                if (r->kept[i])
+                        grant_cache_release(r->q->cache, r->kept[i],
+                                            loop_now_ms(r->q->thread->loop));
+                r->kept[i] = NULL;
+        }
+}
+
+/* True if gref must be mapped for this request alone. -EINVAL in *error if it
+ * cannot be mapped at all. */
+static bool acquire_kept(struct back_request *r, unsigned i, int *error)
+{
+        switch (grant_cache_acquire(r->q->cache, r->blk.segs[i].gref,
+                                    &r->kept[i])) {
+        case GRANT_HIT:
+        case GRANT_MAPPED:
+                return false;
+        case GRANT_BAD_REF:
+                r->kept[i] = NULL;
+                /* Kept grants are mapped writable (S18), but all that a write
+                 * needs is to read: the guest may have granted just that. */
+                if (!reads(r))
+                        return true;
+                *error = -EINVAL;
+                return false;
+        case GRANT_IN_USE:
+        case GRANT_OVER_LIMIT:
+        case GRANT_NO_MEMORY:
+                break;
+        }
+        r->kept[i] = NULL;
+        return true;
+}
+
+static int map_transient(struct back_request *r, const uint32_t *refs,
+                         unsigned n)
+{
+        struct back_queue *q = r->q;
+        int ret;
+
+        ret = xen_grants_map(q->thread->grants, q->p.domid, refs, n, reads(r),
+                             &r->mapped);
+        if (ret == -ENOMEM && q->cache &&
+            grant_cache_shrink(q->cache, SHRINK_PAGES))
+                ret = xen_grants_map(q->thread->grants, q->p.domid, refs, n,
+                                     reads(r), &r->mapped);
+        if (!ret)
+                r->nmapped = n;
+        return ret;
+}
+
+/* All segments mapped, kept or for this request, or none held: -ENOMEM is
+ * ours, anything else is the guest's. */
+static int map_all(struct back_request *r)
+{
+        uint32_t refs[BLK_DIRECT_SEGS];
+        unsigned n = 0, at = 0;
+        int error = 0;
+
+        for (unsigned i = 0; i < r->blk.nsegs && !error; i++) {
+                r->kept[i] = NULL;
+                if (!r->q->cache || acquire_kept(r, i, &error))
+                        refs[n++] = r->blk.segs[i].gref;
+        }
+        if (!error && n)
+                error = map_transient(r, refs, n);
+        if (error) {
+                release_kept(r);
+                return error;
+        }
+        for (unsigned i = 0; i < r->blk.nsegs; i++) {
+                const struct blk_seg *s = &r->blk.segs[i];
+                char *page = r->kept[i]
+                                     ? r->kept[i]->page
+                                     : (char *)r->mapped +
+                                               GRANT_PAGE_BYTES * (size_t)at++;
+
+                add_iov(r, page + blk_seg_offset(s), blk_seg_bytes(s));
+        }
+        return 0;
+}
+
+static int copy_all(struct back_request *r, bool to_guest)
+{
+        struct xen_copy_seg segs[BLK_DIRECT_SEGS];
+        char *at = r->bounce;
+
+        for (unsigned i = 0; i < r->blk.nsegs; i++) {
+                const struct blk_seg *s = &r->blk.segs[i];
+
+                segs[i] = (struct xen_copy_seg){
+                        .gref = s->gref,
+                        .offset_bytes = (uint16_t)blk_seg_offset(s),
+                        .len_bytes = (uint16_t)blk_seg_bytes(s),
+                        .local = at,
+                };
+                at += blk_seg_bytes(s);
+        }
+        return xen_grants_copy(r->q->thread->grants, r->q->p.domid, to_guest,
+                               segs, r->blk.nsegs);
+}
+
+static enum back_data bounce_in(struct back_request *r)
+{
+        r->bounce = bounce_take(&r->q->bounce);
+        if (!r->bounce)
+                return BACK_DATA_WAIT;
+        if (!reads(r) && copy_all(r, false)) {
+                bounce_give(&r->q->bounce, r->bounce);
+                r->bounce = NULL;
+                return BACK_DATA_BAD;
+        }
+        /* Packed, so that the store gets one piece. */
+        add_iov(r, r->bounce, r->blk.sectors * SECTOR_BYTES);
+        return BACK_DATA_READY;
+}
+
+enum back_data back_data_get(struct back_request *r)
+{
+        struct back_stats *s = &r->q->stats;
+        enum back_data got;
+        int ret;
+
+        r->niov = 0;
+        r->via = r->must_copy ? BACK_VIA_COPY : choose(r->q, r->blk.nsegs);
+        if (r->via != BACK_VIA_COPY) {
+                ret = map_all(r);
+                if (ret && ret != -ENOMEM)
+                        return BACK_DATA_BAD;
+                if (!ret) {
+                        stat_add(r->via == BACK_VIA_MAP ? &s->via_map
+                                                        : &s->via_persistent,
+                                 1);
+                        return BACK_DATA_READY;
+                }
+                /* A copy takes no address space: our limits are no error of
+                 * the guest's. */
+                r->must_copy = true;
+                r->via = BACK_VIA_COPY;
+        }
+        got = bounce_in(r);
+        if (got == BACK_DATA_READY)
+                stat_add(&s->via_copy, 1);
+        return got;
+}
+
+int back_data_put(struct back_request *r, bool ok)
+{
+        struct back_queue *q = r->q;
+        int error = 0;
+
+        if (r->via == BACK_VIA_COPY) {
+                /* After a failed read the block holds something older. */
+                if (ok && reads(r) && copy_all(r, true))
+                        error = -EIO;
+                bounce_give(&q->bounce, r->bounce);
+                r->bounce = NULL;
+                back_account(q);
+                return error;
+        }
+        if (r->nmapped) {
+                xen_grants_unmap(q->thread->grants, r->mapped, r->nmapped);
+                r->mapped = NULL;
+                r->nmapped = 0;
+                back_account(q);
+        }
+        release_kept(r);
+        return 0;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* A queue's two ends: attach builds everything that serving needs, so that no
+ * request allocates; detach takes it down in the order that guests rely on. */
+#include "queue.h"
+#include "stats.h"
+#include "thread.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define EVICT_PERIOD_MS 100u
+/* Unmaps in one run of the timer: each is a TLB shootdown. */
+#define EVICT_PAGES 64u
+
+/* ---- attach, on the I/O thread -------------------------------------------*/
+
+static void evict(struct loop_timer *timer)
+{
+        struct back_queue *q = timer->arg;
+
+        grant_cache_evict(q->cache, loop_now_ms(q->thread->loop), q->p.idle_ms,
+                          EVICT_PAGES);
+        back_account(q);
+        back_stats_sync_cache(q);
+}
+
+static int fail(struct back_queue *q, int error, const char *what)
+{
+        snprintf(q->why, sizeof(q->why), "%s: %s", what, strerror(-error));
+        return error;
+}
+
+static int open_ring(struct back_queue *q)
+{
+        int ret;
+
+        ret = xen_grants_map(q->thread->grants, q->p.domid, q->p.ring_refs,
+                             1u << q->p.ring_order, true, &q->ring_pages);
+        if (ret) {
+                q->ring_pages = NULL;
+                return fail(q, ret, "cannot map the frontend's ring");
+        }
+        if (!q->p.reattach) {
+                back_ring_init(&q->ring, q->ring_pages, q->p.ring_order,
+                               q->p.abi);
+                return 0;
+        }
+        ret = back_ring_attach(&q->ring, q->ring_pages, q->p.ring_order,
+                               q->p.abi);
+        if (ret)
+                return fail(q, ret, "the live ring's indices are impossible");
+        if (q->p.only_if_quiet && back_ring_waiting(&q->ring))
+                return fail(q, -EBUSY, "the live ring has unanswered requests");
+        return 0;
+}
+
+static int open_port(struct back_queue *q)
+{
+        struct back_thread *t = q->thread;
+        int ret;
+
+        ret = xen_evtchn_bind_interdomain(t->evtchn, q->p.domid,
+                                          q->p.remote_port);
+        if (ret < 0)
+                return fail(q, ret, "cannot bind the frontend's event channel");
+        q->port = ret;
+        ret = back_thread_route(t, q->port, q);
+        return ret ? fail(q, ret, "cannot route the event channel") : 0;
+}
+
+/* Undoes what was done of attach, in whatever state. */
+static void close_all(struct back_queue *q)
+{
+        struct back_thread *t = q->thread;
+
+        if (q->evict.arg)
+                loop_timer_remove(t->loop, &q->evict);
+        q->evict.arg = NULL;
+        store_queue_close(q->store);
+        q->store = NULL;
+        grant_cache_destroy(q->cache);
+        q->cache = NULL;
+        if (q->ring_pages)
+                xen_grants_unmap(t->grants, q->ring_pages,
+                                 1u << q->p.ring_order);
+        q->ring_pages = NULL;
+        if (q->port >= 0)
+                back_thread_route(t, q->port, NULL);
+        xen_evtchn_unbind(t->evtchn, q->port);
+        q->port = -1;
+        back_thread_domain_put(t, q->domain);
+        q->domain = NULL;
+        q->attached = false;
+        back_account(q);
+}
+
+static int open_all(struct back_queue *q)
+{
+        struct back_thread *t = q->thread;
+        int ret;
+
+        q->domain = back_thread_domain_get(t, q->p.domid);
+        if (!q->domain)
+                return fail(q, -ENOMEM, "no memory for the domain");
+        ret = open_ring(q);
+        if (ret)
+                return ret;
+        ret = open_port(q);
+        if (ret)
+                return ret;
+        if (q->p.persistent) {
+                ret = grant_cache_create(&q->cache, t->grants, q->p.domid,
+                                         q->p.max_persistent);
+                if (ret) {
+                        q->cache = NULL;
+                        return fail(q, ret, "no memory for the grant cache");
+                }
+                q->evict = (struct loop_timer){
+                        .period_ms = EVICT_PERIOD_MS, .fire = evict, .arg = q};
+                loop_timer_add(t->loop, &q->evict);
+        }
+        ret = store_queue_open(q->p.store, t->loop, &q->store);
+        if (ret) {
+                q->store = NULL;
+                return fail(q, ret, "cannot open a queue to the store");
+        }
+        return 0;
+}
+
+static void attach_on_thread(void *arg)
+{
+        struct back_queue *q = arg;
+
+        q->attach_error = open_all(q);
+        if (q->attach_error) {
+                close_all(q);
+        } else {
+                q->attached = true;
+                q->owes_notify = q->p.reattach;
+                back_account(q);
+                /* Whatever the frontend put in before the port was bound gave
+                 * no event that we could see. */
+                back_service_run(q);
+        }
+        back_control_post(&q->attach_done);
+}
+
+static void run_again(void *arg)
+{
+        struct back_queue *q = arg;
+
+        q->posted = false;
+        back_service_run(q);
+}
+
+/* ---- detach, on the I/O thread -------------------------------------------*/
+
+static void detach_on_thread(void *arg)
+{
+        struct back_queue *q = arg;
+
+        q->detaching = true;
+        back_thread_mark(q); /* the end of a turn with nothing in flight */
+}
+
+void back_queue_finish_detach(struct back_queue *q)
+{
+        close_all(q);
+        back_control_post(&q->detach_done);
+}
+
+/* ---- the control thread --------------------------------------------------*/
+
+static void free_queue(struct back_queue *q)
+{
+        bounce_release(&q->bounce);
+        free(q->answered);
+        free(q->requests);
+        free(q);
+}
+
+static void tell_attached(void *arg)
+{
+        struct back_queue *q = arg;
+
+        q->attach_fn(q->attach_arg, q->attach_error, q->why);
+}
+
+static void tell_detached(void *arg)
+{
+        struct back_queue *q = arg;
+        back_done fn = q->detach_fn;
+        void *fn_arg = q->detach_arg;
+
+        q->thread->queues--;
+        free_queue(q);
+        fn(fn_arg, 0, "");
+}
+
+static int allocate(struct back_queue *q)
+{
+        uint32_t n = blk_ring_slots(q->p.abi, q->p.ring_order);
+
+        q->nrequests = n;
+        q->requests = calloc(n, sizeof(*q->requests));
+        q->answered = calloc(n, sizeof(*q->answered));
+        if (!q->requests || !q->answered)
+                return -ENOMEM;
+        for (uint32_t i = n; i-- > 0;) {
+                q->requests[i].q = q;
+                q->requests[i].next = q->free;
+                q->free = &q->requests[i];
+        }
+        q->waiting_last = &q->waiting;
+        return bounce_init(&q->bounce, n);
+}
+
+int back_queue_attach(struct back_thread *t, const struct back_queue_params *p,
+                      struct back_queue **out, back_done done, void *arg)
+{
+        struct back_queue *q;
+        int ret;
+
+        *out = NULL;
+        if (p->ring_order > BLK_MAX_RING_ORDER || !p->store)
+                return -EINVAL;
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->thread = t;
+        q->p = *p;
+        q->sectors = p->limits.sectors;
+        q->port = -1;
+        ret = allocate(q);
+        if (ret) {
+                free_queue(q);
+                return ret;
+        }
+        q->attach_fn = done;
+        q->attach_arg = arg;
+        q->attach_work = (struct loop_work){.fn = attach_on_thread, .arg = q};
+        q->attach_done =
+                (struct back_control_work){.fn = tell_attached, .arg = q};
+        q->detach_work = (struct loop_work){.fn = detach_on_thread, .arg = q};
+        q->detach_done =
+                (struct back_control_work){.fn = tell_detached, .arg = q};
+        q->again = (struct loop_work){.fn = run_again, .arg = q};
+        t->queues++;
+        loop_post(t->loop, &q->attach_work);
+        *out = q;
+        return 0;
+}
+
+void back_queue_detach(struct back_queue *q, back_done done, void *arg)
+{
+        q->detach_fn = done;
+        q->detach_arg = arg;
+        loop_post(q->thread->loop, &q->detach_work);
+}
+
+void back_queue_set_sectors(struct back_queue *q, uint64_t sectors)
+{
+        stat_set(&q->sectors, sectors);
+}
+
+struct back_thread *back_queue_thread(const struct back_queue *q)
+{
+        return q->thread;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of requests, top to bottom: a kick, drain the ring, parse a copy,
+ * reach the data, ask the store, let the data go, respond; and once at the end
+ * of the loop's turn: push, notify, look again.
+ *
+ * What the protocol leaves open:
+ * - A flush with segments is a flush, then the write, as Linux and QEMU do
+ *   (PROTOCOL.md Q16).
+ * - A barrier holds for its own ring (Q17): what was taken before it is
+ *   answered first; flush, write, flush; only then is anything taken that
+ *   came after it.
+ *
+ * The clock is read twice a batch: when requests are taken and when their
+ * responses become visible; that difference is the latency counted. */
+#include "queue.h"
+#include "latency.h"
+#include "stats.h"
+#include "thread.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+static void start(struct back_request *r);
+static void finish(struct back_request *r, int error);
+static void respond(struct back_request *r, enum blk_status status);
+
+static uint64_t clock_ns(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- drain ---------------------------------------------------------------*/
+
+static bool may_take(const struct back_queue *q)
+{
+        return q->attached && !q->detaching && !q->barrier && q->free &&
+               !q->ring.broken;
+}
+
+static void set_steps(struct back_request *r)
+{
+        static const enum store_op read[] = {STORE_READ};
+        static const enum store_op write[] = {STORE_WRITE};
+        static const enum store_op flush[] = {STORE_FLUSH, STORE_WRITE};
+        static const enum store_op barrier[] = {STORE_FLUSH, STORE_WRITE,
+                                                STORE_FLUSH};
+        static const enum store_op discard[] = {STORE_DISCARD};
+        static const struct {
+                const enum store_op *steps;
+                unsigned n, n_dataless;
+        } plans[] = {
+                [BLK_READ] = {read, 1, 0},       [BLK_WRITE] = {write, 1, 0},
+                [BLK_BARRIER] = {barrier, 3, 1}, [BLK_FLUSH] = {flush, 2, 1},
+                [BLK_DISCARD] = {discard, 1, 1},
+        };
+
+        r->steps = plans[r->blk.op].steps;
+        r->nsteps =
+                r->blk.nsegs ? plans[r->blk.op].n : plans[r->blk.op].n_dataless;
+        if (r->blk.op == BLK_DISCARD && !r->blk.sectors)
+                r->nsteps = 0;
+}
+
+/* The barrier starts when it is alone. */
+static void start_barrier(struct back_queue *q)
+{
+        if (q->barrier && q->barrier->state == BACK_WAIT_DRAIN &&
+            q->inflight == 1)
+                start(q->barrier);
+}
+
+static void take_one(struct back_queue *q)
+{
+        _Alignas(8) uint8_t slot[BLK_SLOT_BYTES];
+        struct back_request *r = q->free;
+        enum blk_verdict verdict;
+
+        q->free = r->next;
+        q->inflight++;
+        stat_set(&q->stats.inflight, q->inflight);
+        stat_high(&q->stats.inflight_high, q->inflight);
+        r->taken_ns = q->batch_ns;
+        r->must_copy = false;
+        back_ring_take(&q->ring, slot);
+        verdict = blk_parse(q->p.abi, slot, &q->p.limits, &r->blk);
+        /* Not offered: nothing here reads indirect pages or erases for good,
+         * whatever the limits say. */
+        if (verdict == BLK_VALID && (r->blk.nindirect || r->blk.secure))
+                verdict = BLK_BAD_OP;
+        if (verdict != BLK_VALID) {
+                stat_add(&q->stats.refused[verdict], 1);
+                respond(r, blk_verdict_status(verdict));
+                return;
+        }
+        set_steps(r);
+        if (r->blk.op == BLK_BARRIER) {
+                r->state = BACK_WAIT_DRAIN;
+                q->barrier = r;
+                start_barrier(q);
+                return;
+        }
+        start(r);
+}
+
+static void start_waiting(struct back_queue *q)
+{
+        while (q->waiting && bounce_available(&q->bounce)) {
+                struct back_request *r = q->waiting;
+
+                q->waiting = r->next;
+                if (!q->waiting)
+                        q->waiting_last = &q->waiting;
+                start(r);
+        }
+}
+
+static void note_broken(struct back_queue *q)
+{
+        char more[48] = "";
+        uint64_t left_out;
+
+        if (!q->ring.broken || q->stats.ring_broken)
+                return;
+        stat_set(&q->stats.ring_broken, 1);
+        if (!log_bucket_take(&q->domain->log, loop_now_ms(q->thread->loop),
+                             &left_out))
+                return;
+        if (left_out)
+                snprintf(more, sizeof(more), " (%llu lines left out before)",
+                         (unsigned long long)left_out);
+        log_warn("domain %u: the frontend claims more requests than its ring "
+                 "holds; nothing is taken from it until it reconnects%s",
+                 q->p.domid, more);
+}
+
+void back_service_run(struct back_queue *q)
+{
+        uint32_t left = 0;
+
+        q->p.limits.sectors = stat_get(&q->sectors);
+        start_waiting(q);
+        start_barrier(q);
+        if (may_take(q))
+                left = back_ring_waiting(&q->ring);
+        if (left)
+                q->batch_ns = clock_ns();
+        /* At most a ring full: other queues of this thread wait. */
+        for (; left && may_take(q); left--)
+                take_one(q);
+        note_broken(q);
+        back_account(q);
+        back_thread_mark(q);
+}
+
+/* ---- serve ---------------------------------------------------------------*/
+
+static void next_step(struct back_request *r)
+{
+        struct store_req *io = &r->io;
+
+        if (!r->nsteps) {
+                finish(r, 0);
+                return;
+        }
+        io->op = *r->steps++;
+        r->nsteps--;
+        io->offset_bytes = r->blk.sector * SECTOR_BYTES;
+        io->len_bytes = r->blk.sectors * SECTOR_BYTES;
+        io->iov = r->iov;
+        io->niov = r->niov;
+        if (io->op == STORE_FLUSH)
+                io->offset_bytes = io->len_bytes = 0;
+        if (io->op == STORE_FLUSH || io->op == STORE_DISCARD) {
+                io->iov = NULL;
+                io->niov = 0;
+        }
+        store_submit(r->q->store, io);
+}
+
+static void store_done(struct store_req *io, int error)
+{
+        struct back_request *r = io->arg;
+
+        if (error)
+                finish(r, error);
+        else
+                next_step(r);
+}
+
+static void start(struct back_request *r)
+{
+        struct back_queue *q = r->q;
+
+        switch (r->blk.nsegs ? back_data_get(r) : BACK_DATA_READY) {
+        case BACK_DATA_READY:
+                r->state = BACK_AT_STORE;
+                r->io.done = store_done;
+                r->io.arg = r;
+                next_step(r);
+                return;
+        case BACK_DATA_WAIT:
+                r->state = BACK_WAIT_BOUNCE;
+                r->next = NULL;
+                *q->waiting_last = r;
+                q->waiting_last = &r->next;
+                return;
+        case BACK_DATA_BAD:
+                stat_add(&q->stats.bad_grants, 1);
+                respond(r, BLK_ERROR);
+                return;
+        }
+}
+
+static void count(struct back_stats *s, const struct blk_request *b, bool ok)
+{
+        uint64_t bytes = ok ? b->sectors * SECTOR_BYTES : 0;
+
+        switch (b->op) {
+        case BLK_READ:
+                stat_add(&s->reads, 1);
+                stat_add(&s->read_bytes, bytes);
+                return;
+        case BLK_DISCARD:
+                stat_add(&s->discards, 1);
+                stat_add(&s->discard_bytes, bytes);
+                return;
+        case BLK_WRITE:
+                stat_add(&s->writes, 1);
+                break;
+        case BLK_FLUSH:
+                stat_add(&s->flushes, 1);
+                break;
+        case BLK_BARRIER:
+                stat_add(&s->barriers, 1);
+                break;
+        case BLK_INDIRECT:
+                return; /* never an inner op */
+        }
+        stat_add(&s->write_bytes, b->nsegs ? bytes : 0);
+}
+
+static void finish(struct back_request *r, int error)
+{
+        struct back_queue *q = r->q;
+
+        if (r->blk.nsegs) {
+                int put = back_data_put(r, !error);
+
+                if (put) {
+                        stat_add(&q->stats.bad_grants, 1);
+                        error = put;
+                }
+        }
+        count(&q->stats, &r->blk, !error);
+        respond(r, !error                 ? BLK_OKAY
+                   : error == -EOPNOTSUPP ? BLK_EOPNOTSUPP
+                                          : BLK_ERROR);
+}
+
+/* ---- answer --------------------------------------------------------------*/
+
+static void count_latency(struct back_queue *q)
+{
+        uint64_t now = clock_ns();
+
+        for (uint32_t i = 0; i < q->nanswered; i++)
+                stat_add(&q->stats.latency[back_latency_bucket(now -
+                                                               q->answered[i])],
+                         1);
+        q->nanswered = 0;
+}
+
+/* Not visible to the guest before the push at the end of the turn. */
+static void respond(struct back_request *r, enum blk_status status)
+{
+        struct back_queue *q = r->q;
+
+        if (status == BLK_ERROR)
+                stat_add(&q->stats.errors, 1);
+        if (status == BLK_EOPNOTSUPP)
+                stat_add(&q->stats.unsupported, 1);
+        back_ring_respond(&q->ring, r->blk.id, r->blk.wire_op, status);
+        if (q->nanswered == q->nrequests)
+                count_latency(q);
+        q->answered[q->nanswered++] = r->taken_ns;
+        if (q->barrier == r)
+                q->barrier = NULL;
+        r->state = BACK_FREE;
+        r->next = q->free;
+        q->free = r;
+        q->inflight--;
+        stat_set(&q->stats.inflight, q->inflight);
+        back_thread_mark(q);
+}
+
+static void push(struct back_queue *q)
+{
+        if (!q->nanswered && !q->owes_notify)
+                return;
+        if (back_ring_push(&q->ring) || q->owes_notify) {
+                xen_evtchn_notify(q->thread->evtchn, q->port);
+                stat_add(&q->stats.notifies, 1);
+        }
+        q->owes_notify = false;
+        if (q->nanswered)
+                count_latency(q);
+}
+
+static bool more_to_do(struct back_queue *q)
+{
+        if (q->waiting && bounce_available(&q->bounce))
+                return true;
+        if (q->barrier && q->barrier->state == BACK_WAIT_DRAIN &&
+            q->inflight == 1)
+                return true;
+        /* Asks for an event only when one would be acted on. */
+        return may_take(q) && back_ring_final_check(&q->ring);
+}
+
+void back_service_turn_end(struct back_queue *q)
+{
+        if (q->attached) {
+                push(q);
+                back_stats_sync_cache(q);
+                if (!q->posted && more_to_do(q)) {
+                        q->posted = true;
+                        loop_post(q->thread->loop, &q->again);
+                }
+        }
+        if (q->detaching && !q->inflight && !q->posted)
+                back_queue_finish_detach(q);
+}

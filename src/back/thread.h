@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* An I/O thread, inside the data plane: a loop, a grant handle and an
+ * event-channel handle, and the queues whose ports were bound through it. */
+#ifndef EVERGRANT_BACK_THREAD_H
+#define EVERGRANT_BACK_THREAD_H
+
+#include "back.h"
+#include "common/log.h"
+#include "loop/loop.h"
+#include "xen/evtchn.h"
+#include "xen/grants.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+
+/* What queues of one domain share here: its lines in the log. */
+struct back_domain {
+        uint32_t domid;
+        unsigned queues;
+        struct log_bucket log;
+        struct back_domain *next;
+};
+
+struct back_thread {
+        unsigned index;
+        struct back_thread_opts opts;
+        pthread_t id;
+        unsigned queues; /* the control thread's */
+
+        /* start: the thread sets itself up and reports */
+        sem_t started;
+        int start_error;
+        const char *start_what;
+
+        /* the I/O thread's own from here */
+        struct loop *loop;
+        struct xen_grants *grants;
+        struct xen_evtchn *evtchn;
+        struct xen_grant_counters accounted; /* see stats.h */
+        struct loop_fd events;
+        struct loop_turn turn;
+        struct loop_work stop;
+        struct back_queue **by_port;
+        unsigned nports;
+        struct back_queue *dirty; /* to be looked at when the turn ends */
+        struct back_domain *domains;
+};
+
+/* Events of port go to q (NULL: to nobody). -ENOMEM. */
+int back_thread_route(struct back_thread *t, int port, struct back_queue *q);
+/* q has something to push, or to look at, at the end of this turn. */
+void back_thread_mark(struct back_queue *q);
+
+struct back_domain *back_thread_domain_get(struct back_thread *t,
+                                           uint32_t domid);
+void back_thread_domain_put(struct back_thread *t, struct back_domain *d);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* A disk as an object: made, found, logged about, freed. */
+#include "disk.h"
+
+#include "common/vdev.h"
+#include "fdstore.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct disk *disk_create(struct daemon *d, uint32_t domid, uint32_t vdev)
+{
+        struct disk *k = calloc(1, sizeof(*k));
+
+        if (!k)
+                return NULL;
+        k->daemon = d;
+        k->domid = domid;
+        k->vdev = vdev;
+        vdev_name(k->name, sizeof(k->name), vdev);
+        snprintf(k->base, sizeof(k->base), "backend/evergrant/%u/%u", domid,
+                 vdev);
+        snprintf(k->front, sizeof(k->front), "/local/domain/%u/device/vbd/%u",
+                 domid, vdev);
+        k->next = d->disks;
+        d->disks = k;
+        return k;
+}
+
+struct disk *disk_find(struct daemon *d, uint32_t domid, uint32_t vdev)
+{
+        for (struct disk *k = d->disks; k; k = k->next) {
+                if (k->domid == domid && k->vdev == vdev)
+                        return k;
+        }
+        return NULL;
+}
+
+void disk_destroy(struct disk *k)
+{
+        if (!k)
+                return;
+        for (struct disk **p = &k->daemon->disks; *p; p = &(*p)->next) {
+                if (*p == k) {
+                        *p = k->next;
+                        break;
+                }
+        }
+        scan_unwatch_front(k->daemon, k);
+        store_close(k->store);
+        disk_config_release(&k->config);
+        free(k);
+}
+
+bool disk_is_idle(const struct disk *k)
+{
+        return k->job == DISK_IDLE && !k->queue;
+}
+
+void disk_log(struct disk *k, enum log_level level, const char *fmt, ...)
+{
+        struct timespec now;
+        char text[768], more[48] = "";
+        uint64_t suppressed;
+        va_list ap;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (!log_bucket_take(&k->log, (uint64_t)now.tv_sec * 1000, &suppressed))
+                return;
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        if (suppressed)
+                snprintf(more, sizeof(more), " (%llu lines left out)",
+                         (unsigned long long)suppressed);
+        log_line(level, "domain %u %s: %s%s", k->domid, k->name, text, more);
+}
+
+void disk_close_store(struct disk *k)
+{
+        if (!k->store)
+                return;
+        if (store_keep_fd(k->store) >= 0)
+                fdstore_remove(k->domid, k->vdev);
+        store_close(k->store);
+        k->store = NULL;
+}

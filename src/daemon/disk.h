@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* One disk: its nodes in xenstore, its store, its ring. Its life is a loop:
+ * look at both ends, take one step from the connect table, and again. A step
+ * that needs an I/O thread ends in a callback; nothing else is done to the
+ * disk before. */
+#ifndef EVERGRANT_DAEMON_DISK_H
+#define EVERGRANT_DAEMON_DISK_H
+
+#include "back/connect.h"
+#include "back/connect_keys.h"
+#include "common/log.h"
+#include "daemon.h"
+
+/* What the toolstack wrote; only from the backend's directory, which the
+ * guest cannot write. */
+struct disk_config {
+        char *target;
+        bool readonly;
+        bool discard;
+        bool cdrom, removable;
+        enum back_grants grants;
+        unsigned ring_order; /* most that is offered */
+        bool cap_given;
+        uint32_t cap; /* kept grants a ring, if given */
+};
+
+/* What both ends know when they look, read anew each time. */
+struct disk_view {
+        bool gone; /* our nodes are */
+        bool dead; /* the frontend's domain is */
+        bool online;
+        enum xenbus_state own, front;
+};
+
+enum disk_job { DISK_IDLE, DISK_ATTACHING, DISK_DETACHING };
+
+/* What follows when the ring is let go. */
+enum disk_after {
+        DISK_AFTER_CLOSE,   /* state 6 */
+        DISK_AFTER_REMOVE,  /* drop the disk, and its nodes if still there */
+        DISK_AFTER_RESTART, /* look anew, as if never seen */
+        DISK_AFTER_STOP     /* the daemon ends: everything stays as it is */
+};
+
+struct disk {
+        struct daemon *daemon;
+        struct disk *next;
+        uint32_t domid, vdev;
+        char name[32];  /* xvda */
+        char base[64];  /* B, relative */
+        char front[80]; /* F */
+        bool dirty;     /* is to be looked at */
+        bool watched;
+        bool adopted; /* was looked at once */
+
+        struct disk_config config;
+        struct disk_view view; /* as last read */
+        struct store *store;
+        struct connect_keys keys;
+        struct back_queue_params params;
+        struct budget_share share;
+        struct back_queue *queue;
+        enum disk_job job;
+        enum disk_after after;
+        bool reattached;
+        /* The ring is served but xenstore does not say so yet. */
+        bool connected_due;
+
+        /* An error stays latched until the frontend moves, or the toolstack
+         * makes the disk anew: no loop of failing attempts. */
+        bool failed;
+        enum xenbus_state failed_front;
+        char error[sizeof(((struct err *)0)->text)];
+        struct log_bucket log;
+};
+
+/* ---- disk.c, disk_life.c ---------------------------------------------------
+ */
+struct disk *disk_create(struct daemon *d, uint32_t domid, uint32_t vdev);
+struct disk *disk_find(struct daemon *d, uint32_t domid, uint32_t vdev);
+/* Looks, and takes the next step if there is one. May destroy k. */
+void disk_reconcile(struct disk *k);
+/* Lets go of everything and leaves xenstore as it is, for the next daemon. */
+void disk_stop(struct disk *k);
+/* True if nothing of it is at an I/O thread. */
+bool disk_is_idle(const struct disk *k);
+/* Takes it off the list and frees it; it is idle. Accepts NULL. */
+void disk_destroy(struct disk *k);
+/* Logs and writes the error, then closes the disk. */
+void disk_fail(struct disk *k, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void disk_close_store(struct disk *k);
+/* Reads the nodes and has the store open. 0, -ENOTCONN when xenstore does not
+ * answer, or another -errno after disk_fail (or, where a live guest waits for
+ * the disk, with the error noted, to be tried again). */
+int disk_prepare(struct disk *k);
+/* "domain 3 xvda: …", at most some lines a second. */
+void disk_log(struct disk *k, enum log_level level, const char *fmt, ...)
+        PRINTF_LIKE(3, 4);
+
+/* ---- disk_look.c, disk_config.c: reading xenstore --------------------------
+ */
+/* 0, or -errno when xenstore did not answer: then nothing is known. */
+int disk_look(struct disk *k);
+/* Whether there is a connection to xenstore that answers. */
+bool disk_store_answers(struct daemon *d);
+/* -EINVAL and a sentence if the toolstack's nodes make no sense. */
+int disk_config_read(struct disk *k, struct disk_config *c, struct err *e);
+void disk_config_release(struct disk_config *c);
+/* Node `key` of the backend's directory. 0, -ENOENT, or -errno. */
+int disk_read(struct disk *k, const char *key, char **value);
+int disk_read_number(struct disk *k, const char *key, uint64_t max,
+                     uint64_t absent, uint64_t *value);
+/* connect_read for the frontend's directory; arg is the disk. */
+int disk_read_front(void *arg, const char *key, char **value);
+
+/* ---- disk_nodes.c: writing xenstore ----------------------------------------
+ */
+/* All of these change nothing and return -ENOENT if the nodes are gone (so
+ * that none comes back to life), -ECANCELED if the state node is no longer
+ * what it has to be (the toolstack was faster), -ENOTCONN without xenstore. */
+int disk_write_state(struct disk *k, enum xenbus_state state);
+int disk_write_offer(struct disk *k);     /* features, state 2 */
+int disk_write_connected(struct disk *k); /* sizes, features, state 4 */
+int disk_write_sectors(struct disk *k);   /* and the kick: state as it is */
+int disk_write_error(struct disk *k);
+int disk_write_target(struct disk *k);
+int disk_write_stopped(struct disk *k); /* the mark of a clean stop */
+int disk_clear_stopped(struct disk *k);
+/* The error's, and the disk's own if its domain is dead. */
+int disk_remove_nodes(struct disk *k);
+/* What the closed connection left in the frontend's directory. */
+void disk_forget_ring_keys(struct disk *k);
+
+/* ---- disk_ring.c: the data plane --------------------------------------------
+ */
+void disk_attach(struct disk *k, bool reattach, bool only_if_quiet);
+/* Writes state 4 (or the size, after a re-attach) if that has not worked yet.
+ */
+void disk_announce_due(struct disk *k);
+/* Unmaps and unbinds, then what `after` says; at once if there is no ring. */
+void disk_detach(struct disk *k, enum disk_after after);
+/* The limits and sizes that follow from the store and the configuration. */
+void disk_limits(const struct disk *k, struct blk_limits *lim);
+bool disk_offers_persistent(const struct disk *k);
+unsigned disk_io_thread(const struct disk *k); /* index; has a queue */
+
+/* ---- adopt.c: what a former daemon left
+ * --------------------------------------- */
+/* Opens what the disk had open. 0, or -errno after disk_fail. */
+int disk_adopt(struct disk *k);
+void disk_reattach(struct disk *k);
+/* Opens the store; -errno and a sentence. */
+int disk_open_store(struct disk *k, struct err *e);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* A disk's life: the steps of the connect table. */
+#include "disk.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void close_disk(struct disk *k)
+{
+        if (k->view.own != XENBUS_CLOSING)
+                (void)disk_write_state(k, XENBUS_CLOSING);
+        disk_detach(k, DISK_AFTER_CLOSE);
+}
+
+void disk_fail(struct disk *k, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(k->error, sizeof(k->error), fmt, ap);
+        va_end(ap);
+        disk_log(k, LOG_LVL_ERR, "%s", k->error);
+        k->failed = true;
+        k->failed_front = k->view.front;
+        (void)disk_write_error(k);
+        if (k->queue || k->view.own != XENBUS_CLOSED)
+                close_disk(k);
+}
+
+static void unexpected_state(struct disk *k, enum connect_own own)
+{
+        disk_fail(k, "unexpected state: this end is %s (%d), the frontend %s",
+                  connect_own_name(own), k->view.own,
+                  xenbus_state_name(k->view.front));
+}
+
+/* ---- steps
+ * -------------------------------------------------------------------*/
+
+static bool same_store(const struct disk_config *a, const struct disk_config *b)
+{
+        return a->target && b->target && strcmp(a->target, b->target) == 0 &&
+               a->readonly == b->readonly;
+}
+
+/* The nodes as they are now; the store stays open if it is still the one. */
+static int load_config(struct disk *k, struct err *e)
+{
+        struct disk_config c;
+        int ret = disk_config_read(k, &c, e);
+
+        if (ret < 0)
+                return ret;
+        if (!same_store(&k->config, &c))
+                disk_close_store(k);
+        disk_config_release(&k->config);
+        k->config = c;
+        return 0;
+}
+
+/* A live guest waits for this disk, and state 5 would take it away for good:
+ * it stays as it is, and is tried again at each patrol. */
+static void hold(struct disk *k, const struct err *e)
+{
+        scan_hurry(k->daemon);
+        if (strcmp(k->error, e->text) == 0)
+                return;
+        snprintf(k->error, sizeof(k->error), "%s", e->text);
+        disk_log(k, LOG_LVL_ERR, "the guest waits: %s; trying again", k->error);
+}
+
+int disk_prepare(struct disk *k)
+{
+        struct err e = {0};
+        int ret = load_config(k, &e);
+
+        if (ret == 0 && !k->store)
+                ret = disk_open_store(k, &e);
+        if (ret == 0)
+                return 0;
+        if (!disk_store_answers(k->daemon)) {
+                scan_store_trouble(k->daemon);
+                return -ENOTCONN;
+        }
+        if (k->view.own == XENBUS_CONNECTED && ret != -ESTALE)
+                hold(k, &e);
+        else
+                disk_fail(k, "%s", e.text);
+        return ret;
+}
+
+static void offer(struct disk *k, enum connect_own own)
+{
+        int ret;
+
+        if (own == CONNECT_NEW) {
+                disk_close_store(k);
+                k->failed = false;
+        }
+        if (disk_prepare(k) < 0)
+                return;
+        ret = disk_write_offer(k);
+        if (ret == -ENOENT || ret == -ECANCELED || ret == -ENOTCONN)
+                return; /* the next look tells */
+        if (ret < 0) {
+                disk_fail(k, "cannot write the disk's nodes: %s",
+                          strerror(-ret));
+                return;
+        }
+        k->error[0] = '\0';
+        disk_log(k, LOG_LVL_INFO, "offers %s%s", k->config.target,
+                 k->config.readonly ? ", read-only" : "");
+}
+
+static void attach(struct disk *k)
+{
+        struct err e = {0};
+
+        if (!k->store && disk_prepare(k) < 0)
+                return;
+        if (connect_keys_read(disk_read_front, k, k->config.ring_order,
+                              &k->keys, &e) == 0) {
+                if (!disk_offers_persistent(k))
+                        k->keys.persistent = false; /* both have to want it */
+                disk_attach(k, false, false);
+        } else if (disk_store_answers(k->daemon)) {
+                disk_fail(k, "%s", e.text);
+        } else {
+                scan_store_trouble(k->daemon);
+        }
+}
+
+static void remove_disk(struct disk *k)
+{
+        if (k->adopted)
+                disk_log(k, LOG_LVL_INFO, "%s, lets go",
+                         k->view.gone ? "its nodes are gone"
+                                      : "the domain has ended");
+        disk_detach(k, DISK_AFTER_REMOVE);
+}
+
+static void step(struct disk *k, enum connect_own own,
+                 enum connect_action action)
+{
+        switch (action) {
+        case CONNECT_NONE:
+                return;
+        case CONNECT_OFFER:
+                offer(k, own);
+                return;
+        case CONNECT_ATTACH:
+                attach(k);
+                return;
+        case CONNECT_REATTACH:
+                disk_reattach(k);
+                return;
+        case CONNECT_CLOSE:
+        case CONNECT_FINISH:
+                disk_log(k, LOG_LVL_INFO, "closes (the frontend is %s%s)",
+                         xenbus_state_name(k->view.front),
+                         k->view.online ? "" : ", to be detached");
+                close_disk(k);
+                return;
+        case CONNECT_RELEASE:
+                disk_close_store(k);
+                return;
+        case CONNECT_RESTART:
+                disk_detach(k, DISK_AFTER_RESTART);
+                return;
+        case CONNECT_REMOVE:
+                remove_disk(k);
+                return;
+        case CONNECT_UNDEFINED:
+        case CONNECT_UNEXPECTED:
+                break;
+        }
+        unexpected_state(k, own);
+}
+
+/* The error is over when the frontend has moved, or the disk is made anew. */
+static void unlatch(struct disk *k)
+{
+        if (k->failed && (k->view.front != k->failed_front ||
+                          k->view.own == XENBUS_INITIALISING))
+                k->failed = false;
+}
+
+void disk_reconcile(struct disk *k)
+{
+        struct connect_input in;
+        enum connect_action action;
+        int ret;
+
+        if (k->job != DISK_IDLE || k->daemon->stopping)
+                return; /* the callback looks again */
+        ret = disk_look(k);
+        if (ret == -ENOTCONN)
+                scan_store_trouble(k->daemon);
+        if (ret < 0)
+                return;
+        (void)scan_watch_front(k->daemon, k);
+        unlatch(k);
+        if (!k->adopted && !k->view.gone && !k->view.dead) {
+                k->adopted = true;
+                if (disk_adopt(k) < 0)
+                        return;
+        }
+        if (!k->view.gone && !k->view.dead)
+                disk_announce_due(k);
+        if (k->job != DISK_IDLE)
+                return;
+        in = (struct connect_input){
+                .own = connect_own(k->view.own, k->queue != NULL, k->failed),
+                .front = k->view.front,
+                .online = k->view.online,
+                .dead = k->view.gone || k->view.dead,
+        };
+        action = connect_action(&in);
+        if (action != CONNECT_NONE)
+                log_debug("domain %u %s: own %s, frontend %s, %s%s: %s",
+                          k->domid, k->name, connect_own_name(in.own),
+                          xenbus_state_name(in.front),
+                          in.online ? "online" : "offline",
+                          in.dead ? ", dead" : "", connect_action_name(action));
+        step(k, in.own, action);
+}
+
+void disk_stop(struct disk *k)
+{
+        /* Attaching or detaching: its callback comes here, or ends it. */
+        if (k->job == DISK_IDLE && k->queue)
+                disk_detach(k, DISK_AFTER_STOP);
+}

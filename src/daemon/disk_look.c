@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading xenstore for one disk. What matters here is to tell "there is no
+ * such node" from "xenstore does not answer": only the first says anything
+ * about the disk. */
+#include "disk.h"
+
+#include "common/parse.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* libxenstore says EINVAL for a lost connection, and the wrapper for a value
+ * that it does not take. The root answers whenever anything does. */
+bool disk_store_answers(struct daemon *d)
+{
+        CLEANUP_FREE char *value = NULL;
+        int ret = d->store ? xen_store_read(d->store, "/", &value) : -ENOTCONN;
+
+        return ret == 0 || ret == -EACCES || ret == -ENOENT;
+}
+
+/* 0, -ENOENT, -EINVAL (a value that nobody should write), -EACCES, or
+ * -ENOTCONN. */
+static int read_node(struct disk *k, const char *path, char **value)
+{
+        struct xen_store *s = k->daemon->store;
+        int ret;
+
+        *value = NULL;
+        if (!s)
+                return -ENOTCONN;
+        ret = xen_store_read(s, path, value);
+        if (ret == 0 || ret == -ENOENT || ret == -EACCES)
+                return ret;
+        return disk_store_answers(k->daemon) ? -EINVAL : -ENOTCONN;
+}
+
+static int read_state(struct disk *k, const char *dir, enum xenbus_state *state)
+{
+        CLEANUP_FREE char *text = NULL;
+        char path[XEN_STORE_PATH_BYTES];
+        uint64_t v;
+        int ret;
+
+        *state = XENBUS_UNKNOWN;
+        snprintf(path, sizeof(path), "%s/state", dir);
+        ret = read_node(k, path, &text);
+        if (ret == -ENOTCONN)
+                return ret;
+        if (ret == 0 && parse_u64(text, XENBUS_STATES - 1, &v) == 0)
+                *state = (enum xenbus_state)v;
+        return 0;
+}
+
+/* *there: whether the node exists, readable or not. */
+static int look_for(struct disk *k, const char *path, bool *there)
+{
+        CLEANUP_FREE char *value = NULL;
+        int ret = read_node(k, path, &value);
+
+        *there = ret != -ENOENT;
+        return ret == -ENOTCONN ? ret : 0;
+}
+
+static int look_for_domain(struct disk *k, uint32_t domid, bool *there)
+{
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "/local/domain/%u", domid);
+        return look_for(k, path, there);
+}
+
+int disk_read(struct disk *k, const char *key, char **value)
+{
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "%s/%s", k->base, key);
+        return read_node(k, path, value);
+}
+
+int disk_read_number(struct disk *k, const char *key, uint64_t max,
+                     uint64_t absent, uint64_t *value)
+{
+        CLEANUP_FREE char *text = NULL;
+        int ret = disk_read(k, key, &text);
+
+        if (ret == -ENOENT) {
+                *value = absent;
+                return 0;
+        }
+        if (ret < 0)
+                return ret;
+        return parse_u64(text, max, value) < 0 ? -EINVAL : 0;
+}
+
+int disk_read_front(void *arg, const char *key, char **value)
+{
+        struct disk *k = arg;
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "%s/%s", k->front, key);
+        return read_node(k, path, value);
+}
+
+int disk_look(struct disk *k)
+{
+        struct disk_view v = {0};
+        uint64_t online;
+        char path[XEN_STORE_PATH_BYTES];
+        bool there;
+        int ret;
+
+        snprintf(path, sizeof(path), "%s/frontend-id", k->base);
+        ret = look_for(k, path, &there);
+        if (ret < 0)
+                return ret;
+        v.gone = !there;
+        ret = look_for_domain(k, k->domid, &there);
+        if (ret < 0)
+                return ret;
+        v.dead = !there && k->domid != 0;
+        if (v.gone || v.dead) {
+                /* A xenstore that forgot even this domain knows nothing: the
+                 * guests are still there, and are served. */
+                ret = look_for_domain(k, k->daemon->self_domid, &there);
+                if (ret < 0 || !there)
+                        return ret < 0 ? ret : -ENODATA;
+        }
+        ret = disk_read_number(k, "online", 1, 0, &online);
+        if (ret == -ENOTCONN)
+                return ret;
+        v.online = ret == 0 && online == 1;
+        ret = read_state(k, k->base, &v.own);
+        if (ret == 0)
+                ret = read_state(k, k->front, &v.front);
+        if (ret == 0)
+                k->view = v;
+        return ret;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing xenstore for one disk, each time in one transaction that first looks
+ * whether the nodes are still there and the state is still what the step
+ * began with: the toolstack may remove or close the disk at any moment. */
+#include "disk.h"
+
+#include "ring/features.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BIT(state) (1u << (state))
+#define ANY_STATE (~0u)
+
+struct change {
+        struct disk *disk;
+        unsigned from; /* bits of states that it may begin in */
+        int (*write)(struct xen_store *s, struct disk *k);
+        enum xenbus_state state; /* to write at the end; UNKNOWN: none */
+};
+
+static int put(struct xen_store *s, struct disk *k, const char *key,
+               const char *value)
+{
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "%s/%s", k->base, key);
+        return xen_store_write(s, path, value);
+}
+
+static int put_number(struct xen_store *s, struct disk *k, const char *key,
+                      uint64_t value)
+{
+        char text[24];
+
+        snprintf(text, sizeof(text), "%" PRIu64, value);
+        return put(s, k, key, text);
+}
+
+static int drop(struct xen_store *s, struct disk *k, const char *key)
+{
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "%s/%s", k->base, key);
+        return xen_store_rm(s, path);
+}
+
+static int change_body(struct xen_store *s, void *arg)
+{
+        const struct change *c = arg;
+        struct disk *k = c->disk;
+        char path[XEN_STORE_PATH_BYTES];
+        CLEANUP_FREE char *value = NULL;
+        int ret;
+
+        snprintf(path, sizeof(path), "%s/frontend-id", k->base);
+        ret = xen_store_read(s, path, &value);
+        if (ret < 0)
+                return ret;
+        snprintf(path, sizeof(path), "%s/state", k->base);
+        if (!(BIT(xen_store_read_state(s, path)) & c->from))
+                return -ECANCELED;
+        ret = c->write ? c->write(s, k) : 0;
+        if (ret == 0 && c->state != XENBUS_UNKNOWN)
+                ret = put_number(s, k, "state", c->state);
+        return ret;
+}
+
+static int change(const struct change *c)
+{
+        struct daemon *d = c->disk->daemon;
+        int ret;
+
+        if (!d->store)
+                return -ENOTCONN;
+        ret = xen_store_transaction(d->store, change_body, (void *)c);
+        if (ret == 0 && c->state != XENBUS_UNKNOWN)
+                c->disk->view.own = c->state;
+        if (ret == 0 || ret == -ENOENT || ret == -ECANCELED)
+                return ret;
+        if (!disk_store_answers(d)) {
+                scan_store_trouble(d);
+                return -ENOTCONN;
+        }
+        disk_log(c->disk, LOG_LVL_ERR, "cannot write to xenstore: %s",
+                 strerror(-ret));
+        return ret;
+}
+
+int disk_write_state(struct disk *k, enum xenbus_state state)
+{
+        /* 6 only ends what 5 began: the toolstack may have made the disk anew
+         * while its ring was let go. */
+        return change(&(struct change){.disk = k,
+                                       .from = state == XENBUS_CLOSED
+                                                       ? BIT(XENBUS_CLOSING)
+                                                       : ANY_STATE,
+                                       .state = state});
+}
+
+/* ---- features --------------------------------------------------------------
+ */
+
+struct key_writer {
+        struct xen_store *store;
+        struct disk *disk;
+};
+
+static int write_key(void *arg, const char *name, uint64_t value)
+{
+        const struct key_writer *w = arg;
+
+        return put_number(w->store, w->disk, name, value);
+}
+
+static uint64_t info_bits(const struct disk *k)
+{
+        return (k->config.cdrom ? BLK_INFO_CDROM : 0) |
+               (k->config.removable ? BLK_INFO_REMOVABLE : 0) |
+               (k->config.readonly ? BLK_INFO_READONLY : 0);
+}
+
+/* Every key explicitly: some frontends refuse what is absent (Q8). */
+static int write_keys(struct xen_store *s, struct disk *k, unsigned when)
+{
+        struct key_writer w = {s, k};
+        uint64_t value[BLK_BACK_KEYS];
+        struct store_info info;
+        struct blk_limits lim;
+
+        store_info(k->store, &info);
+        disk_limits(k, &lim);
+        blk_keys_defaults(blk_back_keys, BLK_BACK_KEYS, value);
+        value[BLK_BACK_MAX_INDIRECT_SEGS] = lim.max_indirect_segs;
+        value[BLK_BACK_MAX_QUEUES] = 1;
+        value[BLK_BACK_MAX_RING_ORDER] = k->config.ring_order;
+        value[BLK_BACK_PERSISTENT] = disk_offers_persistent(k);
+        value[BLK_BACK_FLUSH] = lim.flush;
+        value[BLK_BACK_BARRIER] = lim.barrier;
+        value[BLK_BACK_DISCARD] = lim.discard;
+        value[BLK_BACK_SECTORS] = lim.sectors;
+        value[BLK_BACK_SECTOR_BYTES] = SECTOR_BYTES;
+        value[BLK_BACK_PHYSICAL_SECTOR_BYTES] =
+                max_u64(info.block_bytes, SECTOR_BYTES);
+        value[BLK_BACK_DISCARD_GRANULARITY] =
+                lim.discard
+                        ? max_u64(info.discard_granularity_bytes, SECTOR_BYTES)
+                        : SECTOR_BYTES;
+        value[BLK_BACK_INFO] = info_bits(k);
+        return blk_keys_write(blk_back_keys, BLK_BACK_KEYS, when, value,
+                              write_key, &w);
+}
+
+static int write_offer(struct xen_store *s, struct disk *k)
+{
+        char path[XEN_STORE_PATH_BYTES];
+        int ret = write_keys(s, k, BLK_KEY_EARLY);
+
+        snprintf(path, sizeof(path), "error/%s", k->base);
+        if (ret == 0)
+                ret = xen_store_rm(s, path);
+        if (ret == 0)
+                ret = drop(s, k, "hotplug-error");
+        if (ret == 0)
+                ret = drop(s, k, "eg-stopped");
+        if (ret == 0)
+                ret = put(s, k, "hotplug-status", "connected");
+        return ret;
+}
+
+int disk_write_offer(struct disk *k)
+{
+        return change(&(struct change){
+                .disk = k,
+                .from = BIT(XENBUS_INITIALISING) | BIT(XENBUS_INIT_WAIT) |
+                        BIT(XENBUS_INITIALISED) | BIT(XENBUS_CLOSED),
+                .write = write_offer,
+                .state = XENBUS_INIT_WAIT});
+}
+
+static int write_connected(struct xen_store *s, struct disk *k)
+{
+        return write_keys(s, k, BLK_KEY_CONNECT);
+}
+
+int disk_write_connected(struct disk *k)
+{
+        return change(&(struct change){.disk = k,
+                                       .from = BIT(XENBUS_INIT_WAIT) |
+                                               BIT(XENBUS_INITIALISED),
+                                       .write = write_connected,
+                                       .state = XENBUS_CONNECTED});
+}
+
+static int write_sectors(struct xen_store *s, struct disk *k)
+{
+        struct blk_limits lim;
+
+        disk_limits(k, &lim);
+        return put_number(s, k, "sectors", lim.sectors);
+}
+
+int disk_write_sectors(struct disk *k)
+{
+        /* State written as it was makes the frontend read the size again. */
+        return change(&(struct change){.disk = k,
+                                       .from = BIT(XENBUS_CONNECTED),
+                                       .write = write_sectors,
+                                       .state = XENBUS_CONNECTED});
+}
+
+/* ---- errors, marks
+ * ----------------------------------------------------------- */
+
+static int write_error(struct xen_store *s, struct disk *k)
+{
+        char path[XEN_STORE_PATH_BYTES];
+        int ret;
+
+        /* The sentence first: who waits for the status reads it then. */
+        ret = put(s, k, "hotplug-error", k->error);
+        if (ret == 0)
+                ret = put(s, k, "hotplug-status", "error");
+        snprintf(path, sizeof(path), "error/%s/error", k->base);
+        if (ret == 0)
+                ret = xen_store_write(s, path, k->error);
+        return ret;
+}
+
+int disk_write_error(struct disk *k)
+{
+        return change(&(struct change){
+                .disk = k, .from = ANY_STATE, .write = write_error});
+}
+
+static int write_target(struct xen_store *s, struct disk *k)
+{
+        return put(s, k, "params", k->config.target);
+}
+
+int disk_write_target(struct disk *k)
+{
+        return change(&(struct change){
+                .disk = k, .from = ANY_STATE, .write = write_target});
+}
+
+static int write_stopped(struct xen_store *s, struct disk *k)
+{
+        return put(s, k, "eg-stopped", "clean");
+}
+
+int disk_write_stopped(struct disk *k)
+{
+        return change(&(struct change){.disk = k,
+                                       .from = BIT(XENBUS_CONNECTED),
+                                       .write = write_stopped});
+}
+
+static int clear_stopped(struct xen_store *s, struct disk *k)
+{
+        return drop(s, k, "eg-stopped");
+}
+
+int disk_clear_stopped(struct disk *k)
+{
+        return change(&(struct change){
+                .disk = k, .from = ANY_STATE, .write = clear_stopped});
+}

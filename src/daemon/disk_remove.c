@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Nodes that go: ours, when the guest is dead, and what a closed connection
+ * left in the frontend's directory. */
+#include "disk.h"
+
+#include "ring/features.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static int remove_if_empty(struct xen_store *s, const char *path)
+{
+        char **names = NULL;
+        unsigned n = 0;
+        int ret = xen_store_list(s, path, &names, &n);
+
+        free(names);
+        if (ret == -ENOENT)
+                return 0;
+        if (ret < 0 || n > 0)
+                return ret;
+        return xen_store_rm(s, path);
+}
+
+/* The error's node, and its directories where nobody else uses them. */
+static int forget_error(struct xen_store *s, const struct disk *k)
+{
+        char path[XEN_STORE_PATH_BYTES];
+        int ret;
+
+        snprintf(path, sizeof(path), "error/%s", k->base);
+        ret = xen_store_rm(s, path);
+        snprintf(path, sizeof(path), "error/" SCAN_ROOT "/%u", k->domid);
+        return ret ? ret : remove_if_empty(s, path);
+}
+
+static int remove_body(struct xen_store *s, void *arg)
+{
+        struct disk *k = arg;
+        char path[XEN_STORE_PATH_BYTES];
+        int ret = forget_error(s, k);
+
+        /* The number may belong to a new domain by now, with a disk of its
+         * own here. */
+        snprintf(path, sizeof(path), "/local/domain/%u", k->domid);
+        if (ret < 0 || k->view.gone || xen_store_exists(s, path))
+                return ret;
+        ret = xen_store_rm(s, k->base);
+        snprintf(path, sizeof(path), SCAN_ROOT "/%u", k->domid);
+        return ret ? ret : remove_if_empty(s, path);
+}
+
+int disk_remove_nodes(struct disk *k)
+{
+        if (!k->daemon->store)
+                return -ENOTCONN;
+        return xen_store_transaction(k->daemon->store, remove_body, k);
+}
+
+static int forget_body(struct xen_store *s, void *arg)
+{
+        static const char *const keys[] = {
+                "event-channel",   "feature-persistent",
+                "ring-page-order", "num-ring-pages",
+                "ring-ref",        "multi-queue-num-queues",
+        };
+        struct disk *k = arg;
+        char path[XEN_STORE_PATH_BYTES], name[32];
+        int ret = 0;
+
+        for (unsigned i = 0; i < ARRAY_SIZE(keys) && ret == 0; i++) {
+                snprintf(path, sizeof(path), "%s/%s", k->front, keys[i]);
+                ret = xen_store_rm(s, path);
+        }
+        for (unsigned i = 0; i < 1u << k->keys.ring_order && ret == 0; i++) {
+                if (k->keys.ring_order == 0)
+                        break;
+                blk_ring_ref_name(name, sizeof(name), k->keys.ring_order, i);
+                snprintf(path, sizeof(path), "%s/%s", k->front, name);
+                ret = xen_store_rm(s, path);
+        }
+        /* The directory is the guest's: if it went with its domain, nothing of
+         * it may come back. */
+        return ret;
+}
+
+void disk_forget_ring_keys(struct disk *k)
+{
+        /* Only where the frontend has closed and waits for us, so that nothing
+         * fresh is lost: the next one inherits no order and no reference of
+         * this one (PROTOCOL.md Q3). A backend in a driver domain may not do
+         * this; then the rules of connect_keys.c have to do. */
+        if (k->view.front != XENBUS_CLOSING && k->view.front != XENBUS_CLOSED)
+                return;
+        if (k->daemon->store)
+                (void)xen_store_transaction(k->daemon->store, forget_body, k);
+}

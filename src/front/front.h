@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of libevergrant. Everything that an eg_disk holds is under its
+ * lock; functions of this header are called with it held, unless they say
+ * otherwise.
+ *
+ * An I/O (struct eg_io) is cut into parts, one a ring request. A part has a
+ * slot of the shadow table while it is on the ring; the id on the wire is the
+ * slot's number. When the backend goes away, parts without an answer move from
+ * their slots to the resend list, and to fresh slots when it is back. */
+#ifndef EVERGRANT_FRONT_FRONT_H
+#define EVERGRANT_FRONT_FRONT_H
+
+#include <pthread.h>
+
+#include "evergrant.h"
+#include "grant/pool.h"
+#include "ring/front_ring.h"
+#include "xen/evtchn.h"
+#include "xen/store.h"
+
+/* Requests are laid out as this program's own architecture does. */
+#if defined(__x86_64__)
+#define FRONT_ABI BLK_ABI_NATIVE
+#elif defined(__i386__)
+#define FRONT_ABI BLK_ABI_X86_32
+#else
+#define FRONT_ABI BLK_ABI_ARM
+#endif
+
+#define FRONT_MAX_SLOTS 512u /* ring order 4, native layout */
+#define FRONT_PART_BYTES (BLK_DIRECT_SEGS * GRANT_PAGE_BYTES)
+/* Pages that eg_buf_alloc leaves for I/O that is copied: one request's. */
+#define FRONT_POOL_RESERVE BLK_DIRECT_SEGS
+
+/* Our half of the handshake; the value written to xenstore is not always it
+ * (connect.c). The row of the connect table. */
+enum front_state {
+        FRONT_CLOSED,       /* let go of everything; waits for a fresh start */
+        FRONT_INITIALISING, /* nothing published yet */
+        FRONT_INITIALISED,  /* ring and port published */
+        FRONT_CONNECTED,
+        FRONT_DEAD, /* for good: dead_error says why */
+};
+#define FRONT_LIVE_STATES FRONT_DEAD
+
+/* ---- where the bytes of an I/O are ------------------------------------- */
+
+struct front_cursor {
+        const struct iovec *iov;
+        size_t at;       /* index in iov */
+        size_t in_bytes; /* offset in iov[at] */
+};
+
+/* What struct eg_io's priv holds. */
+struct front_io {
+        struct eg_io *next;
+        struct front_cursor cursor; /* of what no part covers yet */
+        uint64_t offset_bytes;      /* likewise */
+        uint64_t rest_bytes;        /* likewise; flush and discard: 1 or 0 */
+        uint32_t parts;             /* made and not answered */
+        int32_t error;              /* the first */
+        void *bounce;               /* private copy of a write's rest */
+        uint64_t bounce_bytes;
+        struct iovec bounce_iov;
+        bool blocking; /* done at once, under the lock */
+};
+_Static_assert(sizeof(struct front_io) <= sizeof(((struct eg_io *)0)->priv),
+               "eg_io.priv is too small");
+
+static inline struct front_io *front_io(struct eg_io *io)
+{
+        return (struct front_io *)(void *)io->priv;
+}
+
+struct front_io_list {
+        struct eg_io *head, **tail;
+        uint64_t n;
+};
+
+/* ---- parts and slots ---------------------------------------------------- */
+
+struct front_part {
+        struct front_part *next; /* free or resend list */
+        struct eg_io *io;
+        uint8_t wire_op;
+        bool direct; /* the segments are pages of the caller's eg_buf */
+        uint64_t offset_bytes;
+        uint64_t len_bytes;
+        struct front_cursor cursor;
+        uint32_t ring_index; /* position on the ring */
+        unsigned nsegs;
+        struct blk_seg segs[BLK_DIRECT_SEGS];
+        uint8_t *mem[BLK_DIRECT_SEGS]; /* the segments' pages, from byte 0 */
+        struct pool_page *pages[BLK_DIRECT_SEGS]; /* from the pool */
+        void *shared; /* share_per_request: nsegs pages in one piece */
+        void *saved;  /* a write's bytes, while there is no backend */
+        struct iovec saved_iov;
+};
+
+struct front_shadow {
+        uint32_t slots;
+        uint32_t used;
+        struct front_part *part[FRONT_MAX_SLOTS];
+        uint16_t free[FRONT_MAX_SLOTS]; /* a stack; slots - used are in it */
+};
+
+/* A pool outlives its connection while buffers hold pages of it. */
+struct front_pool {
+        struct grant_pool *grants;
+        uint32_t bufs;      /* eg_bufs */
+        uint32_t buf_pages; /* of those */
+};
+
+struct eg_buf {
+        struct front_pool *pool;
+        size_t bytes;
+        unsigned n;
+        struct pool_page **pages;
+        struct iovec *iov;
+};
+
+/* ---- a disk ------------------------------------------------------------- */
+
+/* What the backend says at connect, checked. */
+struct front_facts {
+        uint64_t sectors;
+        uint32_t block_bytes, physical_bytes;
+        bool readonly, removable, cdrom;
+        bool flush, barrier, discard;
+        bool persistent; /* the backend's word */
+        uint32_t discard_granularity_bytes;
+};
+
+struct eg_disk {
+        pthread_mutex_t lock;
+        struct eg_options opts;
+        uint32_t vdev;
+        char name[32];
+
+        /* control */
+        struct xen_store *xs;
+        bool xs_lost;
+        uint32_t self, backend_domid;
+        char front_path[XEN_STORE_PATH_BYTES];
+        char back_path[XEN_STORE_PATH_BYTES];
+        enum front_state state;
+        bool was_connected;
+        bool closing;
+        struct err why; /* what made it dead */
+        struct front_facts facts;
+        bool untrusted;
+        int owner_fd; /* the one-process lock */
+        int timer_fd; /* the reconnect deadline */
+
+        /* connection */
+        struct xen_shares *shares;
+        struct xen_evtchn *evtchn;
+        int port;
+        unsigned order, max_order;
+        void *ring_pages;
+        uint32_t ring_refs[BLK_MAX_RING_PAGES];
+        struct front_ring ring;
+        struct front_shadow shadow;
+        struct front_pool *pool;
+
+        /* I/O */
+        struct front_io_list waiting; /* not wholly cut into parts */
+        struct front_io_list done;    /* callbacks due */
+        struct front_part *resend, **resend_tail;
+        struct front_part *free_parts;
+        uint64_t accepted, finished; /* I/Os */
+        uint64_t queued_bytes;       /* in bounce buffers */
+
+        /* waking */
+        int epoll_fd; /* what eg_fd gives */
+        int wake_fd;  /* in it: `done` is not empty */
+        int leader_fd;
+        bool leading;    /* a blocking caller polls */
+        bool processing; /* inside eg_process: no need to wake it */
+        struct front_waiter *waiters;
+
+        struct eg_stats stats;               /* but its pool and state fields */
+        uint64_t past_shares, past_unshares; /* of pools that are gone */
+};
+
+/* ---- options.c ---------------------------------------------------------- */
+
+int front_options_check(struct eg_options *opts, struct err *e);
+/* This thread's error: what eg_error gives. */
+struct err *front_err(void);
+void front_log(struct eg_disk *d, enum eg_log_level level, const char *fmt, ...)
+        PRINTF_LIKE(3, 4);
+
+/* ---- keys.c: xenstore, and nothing else --------------------------------- */
+
+/* Reads and checks backend and backend-id of d->front_path. -ENOENT: there is
+ * no such device (any more); -EPERM: refused. */
+int front_keys_find(struct eg_disk *d, struct err *e);
+/* Ring, port and features, in one transaction, stale keys removed. */
+int front_keys_publish(struct eg_disk *d);
+int front_keys_facts(struct eg_disk *d, struct front_facts *f, struct err *e);
+/* Only the size; 0 if it makes no sense. */
+uint64_t front_keys_sectors(struct eg_disk *d);
+unsigned front_keys_max_order(struct eg_disk *d);
+bool front_keys_untrusted(struct eg_disk *d);
+enum xenbus_state front_keys_backend_state(struct eg_disk *d);
+enum xenbus_state front_keys_own_state(struct eg_disk *d);
+void front_keys_set_state(struct eg_disk *d, enum xenbus_state s);
+/* True if the toolstack says that the backend will not be back. */
+bool front_keys_offline(struct eg_disk *d);
+
+/* ---- connect.c ---------------------------------------------------------- */
+
+/* Follows the backend's state as far as it goes now. */
+void front_connect_step(struct eg_disk *d);
+/* Ends the disk for good: everything outstanding gets error. */
+void front_fail(struct eg_disk *d, int error, const char *fmt, ...)
+        PRINTF_LIKE(3, 4);
+/* The backend broke the protocol. */
+void front_broken(struct eg_disk *d, const char *what);
+
+/* ---- link.c: what a connection holds ------------------------------------ */
+
+int front_link_create(struct eg_disk *d, struct err *e);
+/* Takes parts off the ring (to the resend list), unbinds, unshares. Accepts a
+ * disk without a connection. */
+void front_link_drop(struct eg_disk *d);
+void front_pool_release(struct eg_disk *d, struct front_pool *p);
+
+/* ---- cursor.c: pure ------------------------------------------------------ */
+
+void front_cursor_init(struct front_cursor *c, const struct iovec *iov,
+                       size_t skip_bytes);
+/* Copies between the cursor's place and n pages, filled from byte 0. */
+void front_cursor_to_pages(struct front_cursor c, uint8_t *const *mem,
+                           size_t len_bytes);
+void front_cursor_from_pages(struct front_cursor c, uint8_t *const *mem,
+                             size_t len_bytes);
+void front_cursor_copy_out(struct front_cursor c, void *dst, size_t len_bytes);
+void front_cursor_skip(struct front_cursor *c, size_t len_bytes);
+/* The sum of iov, or -EINVAL if it is 0 or too large. */
+int front_iov_bytes(const struct iovec *iov, unsigned niov, uint64_t *bytes);
+
+/* ---- part.c -------------------------------------------------------------- */
+
+/* How many bytes the next part may take, and its segments' geometry. Pure. */
+uint64_t front_part_plan(uint64_t rest_bytes, size_t buf_offset_bytes,
+                         unsigned max_pages, unsigned *nsegs);
+/* Cuts the next part of io and puts it on the ring; 0, -EAGAIN (no slot or no
+ * pages now) or an error that fails io. */
+int front_part_start(struct eg_disk *d, struct eg_io *io);
+/* The same for a part that was unanswered when the backend went away. */
+int front_part_again(struct eg_disk *d, struct front_part *p);
+/* The backend answered: data to the caller, pages back, part freed; tells the
+ * I/O. */
+void front_part_answered(struct eg_disk *d, struct front_part *p, int status);
+/* Keeps what is needed to send it again; without pages then. */
+void front_part_park(struct eg_disk *d, struct front_part *p);
+/* Frees it and tells its I/O. */
+void front_part_end(struct eg_disk *d, struct front_part *p, int error);
+void front_parts_free(struct eg_disk *d);
+
+/* ---- shadow.c: pure ------------------------------------------------------ */
+
+void front_shadow_init(struct front_shadow *s, uint32_t slots);
+/* -1 if all are taken. */
+int front_shadow_put(struct front_shadow *s, struct front_part *p);
+/* NULL unless rsp answers a part that is on the ring and was published before
+ * req_pushed; *why then says what is wrong. Takes it out. */
+struct front_part *front_shadow_match(struct front_shadow *s,
+                                      const struct blk_response *rsp,
+                                      uint32_t req_pushed, const char **why);
+/* Takes out the part that was put on the ring first; NULL if there is none. */
+struct front_part *front_shadow_oldest(struct front_shadow *s);
+
+/* ---- queue.c ------------------------------------------------------------- */
+
+void front_io_list_init(struct front_io_list *l);
+void front_io_list_add(struct front_io_list *l, struct eg_io *io);
+struct eg_io *front_io_list_take(struct front_io_list *l);
+/* Checks and accepts io; see eg_submit. */
+int front_submit(struct eg_disk *d, struct eg_io *io, bool blocking);
+/* Puts what waits on the ring, as far as it goes. Not published. */
+void front_dispatch(struct eg_disk *d);
+void front_publish(struct eg_disk *d);
+/* A part of io is over. */
+void front_io_part_done(struct eg_disk *d, struct eg_io *io, int error);
+void front_fail_all(struct eg_disk *d, int error);
+
+/* ---- process.c ----------------------------------------------------------- */
+
+/* Events, responses, xenstore, timer, dispatch, publish. */
+void front_process(struct eg_disk *d);
+/* Runs the callbacks that are due, without the lock; their number. */
+int front_run_callbacks(struct eg_disk *d);
+/* Polls for up to timeout_ms (-1: no limit) without the lock. */
+void front_wait(struct eg_disk *d, int timeout_ms);
+
+/* ---- block.c ------------------------------------------------------------- */
+
+void front_wake_waiter(struct eg_disk *d, struct eg_io *io, int error);
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* The frontend's half of PROTOCOL.md 2.4: which nodes, which values. What the
+ * backend wrote is checked here and nowhere else (T-BEINFO). */
+#include "front.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "ring/features.h"
+
+#define DOMID_MAX 0x7fefu
+/* A size that fits into an off_t. */
+#define SECTORS_MAX (1ull << 54)
+
+struct path {
+        char s[XEN_STORE_PATH_BYTES + 32];
+};
+
+static const char *front_key(const struct eg_disk *d, const char *key,
+                             struct path *p)
+{
+        snprintf(p->s, sizeof(p->s), "%s/%s", d->front_path, key);
+        return p->s;
+}
+
+static const char *back_key(const struct eg_disk *d, const char *key,
+                            struct path *p)
+{
+        snprintf(p->s, sizeof(p->s), "%s/%s", d->back_path, key);
+        return p->s;
+}
+
+/* ---- which backend ------------------------------------------------------ */
+
+/* The path must be the one that backend-id's domain has for this very device:
+ * nothing else may stand in a node that others can write (XSA-57, XSA-175). */
+static bool backend_path_ok(const struct eg_disk *d, uint32_t back_domid,
+                            const char *path)
+{
+        char head[64], tail[64];
+        size_t kind;
+        int n = snprintf(head, sizeof(head), "/local/domain/%u/backend/",
+                         back_domid);
+
+        snprintf(tail, sizeof(tail), "/%u/%u", d->self, d->vdev);
+        if (strncmp(path, head, (size_t)n) != 0)
+                return false;
+        path += n;
+        kind = strspn(path, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+        return kind > 0 && kind < 32 && strcmp(path + kind, tail) == 0;
+}
+
+/* Where the backend names its frontend, that must be us. */
+static bool backend_means_us(const struct eg_disk *d, const char *path)
+{
+        struct path p;
+        CLEANUP_FREE char *front = NULL;
+        uint64_t id;
+        int ret;
+
+        snprintf(p.s, sizeof(p.s), "%s/frontend", path);
+        ret = xen_store_read(d->xs, p.s, &front);
+        if (ret == 0 && strcmp(front, d->front_path) != 0)
+                return false;
+        snprintf(p.s, sizeof(p.s), "%s/frontend-id", path);
+        ret = xen_store_read_u64_or(d->xs, p.s, DOMID_MAX, d->self, &id);
+        return ret < 0 || id == d->self;
+}
+
+int front_keys_find(struct eg_disk *d, struct err *e)
+{
+        CLEANUP_FREE char *path = NULL;
+        char shown[XEN_STORE_PATH_BYTES];
+        struct path p;
+        uint64_t domid;
+        int ret;
+
+        ret = xen_store_read(d->xs, front_key(d, "backend", &p), &path);
+        if (ret == -ENOENT)
+                return err_set(e, ret, "this domain has no disk %s", d->name);
+        if (ret == 0)
+                ret = xen_store_read_u64(d->xs, front_key(d, "backend-id", &p),
+                                         DOMID_MAX, &domid);
+        if (ret < 0)
+                return err_set(e, ret == -ENOENT ? -EPERM : ret,
+                               "cannot read %s: %s", p.s, strerror(-ret));
+        if (!backend_path_ok(d, (uint32_t)domid, path) ||
+            !backend_means_us(d, path))
+                return err_set(
+                        e, -EPERM,
+                        "%s/backend is '%s', which is not domain %u's "
+                        "backend of this disk: refused",
+                        d->front_path,
+                        log_escape(shown, sizeof(shown), path, strlen(path)),
+                        (unsigned)domid);
+        snprintf(d->back_path, sizeof(d->back_path), "%s", path);
+        d->backend_domid = (uint32_t)domid;
+        return 0;
+}
+
+/* ---- states ---------------------------------------------------------------
+ */
+
+enum xenbus_state front_keys_backend_state(struct eg_disk *d)
+{
+        struct path p;
+
+        return xen_store_read_state(d->xs, back_key(d, "state", &p));
+}
+
+enum xenbus_state front_keys_own_state(struct eg_disk *d)
+{
+        struct path p;
+
+        return xen_store_read_state(d->xs, front_key(d, "state", &p));
+}
+
+void front_keys_set_state(struct eg_disk *d, enum xenbus_state s)
+{
+        struct path p;
+        int ret = xen_store_printf(d->xs, front_key(d, "state", &p), "%d",
+                                   (int)s);
+
+        if (ret < 0)
+                front_log(d, EG_LOG_WARNING, "cannot write %s: %s", p.s,
+                          strerror(-ret));
+}
+
+bool front_keys_offline(struct eg_disk *d)
+{
+        struct path p;
+        uint64_t online;
+        int ret = xen_store_read_u64_or(d->xs, back_key(d, "online", &p), 1, 1,
+                                        &online);
+
+        return ret == 0 && !online;
+}
+
+/* ---- what we offer ---------------------------------------------------------
+ */
+
+/* Whatever an earlier frontend published must not survive into this
+ * connection (PROTOCOL.md Q3). */
+static bool is_connection_key(const char *key)
+{
+        static const char *const exact[] = {
+                "ring-page-order",        "num-ring-pages",     "event-channel",
+                "multi-queue-num-queues", "feature-persistent", "protocol",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(exact); i++) {
+                if (strcmp(key, exact[i]) == 0)
+                        return true;
+        }
+        return strncmp(key, "ring-ref", 8) == 0 ||
+               strncmp(key, "queue-", 6) == 0;
+}
+
+static int remove_stale(struct eg_disk *d)
+{
+        CLEANUP_FREE char **names = NULL;
+        unsigned n;
+        int ret = xen_store_list(d->xs, d->front_path, &names, &n);
+
+        for (unsigned i = 0; ret == 0 && i < n; i++) {
+                struct path p;
+
+                if (strlen(names[i]) < 32 && is_connection_key(names[i]))
+                        ret = xen_store_rm(d->xs, front_key(d, names[i], &p));
+        }
+        return ret;
+}
+
+static int put_u32(struct eg_disk *d, const char *key, uint32_t v)
+{
+        struct path p;
+
+        return xen_store_printf(d->xs, front_key(d, key, &p), "%u", v);
+}
+
+/* ring-page-order = 0 would make some backends look for ring-ref0 (Q2), so one
+ * page is announced in the old way. */
+static int publish_ring(struct eg_disk *d)
+{
+        char key[32];
+        int ret = 0;
+
+        if (d->order)
+                ret = put_u32(d, "ring-page-order", d->order);
+        for (unsigned i = 0; ret == 0 && i < 1u << d->order; i++) {
+                blk_ring_ref_name(key, sizeof(key), d->order, i);
+                ret = put_u32(d, key, d->ring_refs[i]);
+        }
+        return ret;
+}
+
+static int publish(struct xen_store *s, void *arg)
+{
+        struct eg_disk *d = arg;
+        struct path p;
+        int ret = remove_stale(d);
+
+        if (ret == 0)
+                ret = publish_ring(d);
+        if (ret == 0)
+                ret = put_u32(d, "event-channel", (uint32_t)d->port);
+        if (ret == 0)
+                ret = put_u32(d, "feature-persistent", d->opts.persistent);
+        if (ret == 0)
+                ret = xen_store_write(s, front_key(d, "protocol", &p),
+                                      blk_layouts[FRONT_ABI].name);
+        return ret;
+}
+
+int front_keys_publish(struct eg_disk *d)
+{
+        return xen_store_transaction(d->xs, publish, d);
+}
+
+/* ---- what the backend offers -------------------------------------------- */
+
+unsigned front_keys_max_order(struct eg_disk *d)
+{
+        struct path p;
+        uint64_t order;
+
+        if (xen_store_read_u64_or(d->xs, back_key(d, "max-ring-page-order", &p),
+                                  UINT32_MAX, 0, &order) < 0)
+                return 0;
+        return (unsigned)min_u64(order, BLK_MAX_RING_ORDER);
+}
+
+bool front_keys_untrusted(struct eg_disk *d)
+{
+        struct path p;
+        uint64_t trusted;
+
+        return d->opts.untrusted_backend ||
+               xen_store_read_u64_or(d->xs, front_key(d, "trusted", &p),
+                                     UINT32_MAX, 1, &trusted) < 0 ||
+               !trusted;
+}
+
+static bool back_flag(struct eg_disk *d, const char *key)
+{
+        struct path p;
+        uint64_t v;
+
+        return xen_store_read_u64_or(d->xs, back_key(d, key, &p), UINT32_MAX, 0,
+                                     &v) == 0 &&
+               v == 1;
+}
+
+uint64_t front_keys_sectors(struct eg_disk *d)
+{
+        struct path p;
+        uint64_t v;
+
+        if (xen_store_read_u64(d->xs, back_key(d, "sectors", &p), SECTORS_MAX,
+                               &v) < 0)
+                return 0;
+        return v;
+}
+
+/* A power of two that a page can hold, or 0. */
+static uint32_t block_size(struct eg_disk *d, const char *key, uint32_t absent,
+                           uint32_t max)
+{
+        struct path p;
+        uint64_t v;
+
+        if (xen_store_read_u64_or(d->xs, back_key(d, key, &p), UINT32_MAX,
+                                  absent, &v) < 0 ||
+            v < SECTOR_BYTES || v > max || (v & (v - 1)))
+                return 0;
+        return (uint32_t)v;
+}
+
+static bool mode_is_readonly(struct eg_disk *d)
+{
+        CLEANUP_FREE char *mode = NULL;
+        struct path p;
+
+        return xen_store_read(d->xs, back_key(d, "mode", &p), &mode) == 0 &&
+               strcmp(mode, "r") == 0;
+}
+
+static void read_discard(struct eg_disk *d, struct front_facts *f)
+{
+        f->discard = back_flag(d, "feature-discard");
+        if (!f->discard)
+                return;
+        f->discard_granularity_bytes =
+                block_size(d, "discard-granularity", f->block_bytes, 1u << 31);
+        if (!f->discard_granularity_bytes)
+                f->discard_granularity_bytes = f->block_bytes;
+}
+
+int front_keys_facts(struct eg_disk *d, struct front_facts *f, struct err *e)
+{
+        struct path p;
+        uint64_t info;
+
+        memset(f, 0, sizeof(*f));
+        f->sectors = front_keys_sectors(d);
+        f->block_bytes =
+                block_size(d, "sector-size", SECTOR_BYTES, GRANT_PAGE_BYTES);
+        if (!f->sectors || !f->block_bytes)
+                return err_set(e, -EPROTO,
+                               "%s gives no size that makes sense (sectors, "
+                               "sector-size)",
+                               d->back_path);
+        /* In 512-byte units whatever the block size is (Q1); a rest that no
+         * request can reach is left off. */
+        f->sectors -= f->sectors % (f->block_bytes / SECTOR_BYTES);
+        f->physical_bytes =
+                block_size(d, "physical-sector-size", f->block_bytes, 1u << 31);
+        if (!f->physical_bytes)
+                f->physical_bytes = f->block_bytes;
+        if (xen_store_read_u64_or(d->xs, back_key(d, "info", &p), UINT32_MAX, 0,
+                                  &info) < 0)
+                info = 0;
+        f->cdrom = info & 1;
+        f->removable = info & 2;
+        /* The two may disagree (Q18): the careful one wins. */
+        f->readonly = (info & 4) || mode_is_readonly(d);
+        f->flush = back_flag(d, "feature-flush-cache");
+        f->barrier = back_flag(d, "feature-barrier");
+        f->persistent = back_flag(d, "feature-persistent");
+        read_discard(d, f);
+        if (!f->sectors)
+                return err_set(e, -EPROTO, "%s is smaller than one block",
+                               d->back_path);
+        return 0;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens when a descriptor is readable. */
+#include "front.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+static void take_responses(struct eg_disk *d)
+{
+        do {
+                uint32_t n = front_ring_waiting(&d->ring);
+
+                if (d->ring.broken) {
+                        front_broken(d, "more responses than requests");
+                        return;
+                }
+                while (n--) {
+                        struct blk_response rsp;
+                        struct front_part *p;
+                        const char *why = "";
+
+                        front_ring_take(&d->ring, &rsp);
+                        p = front_shadow_match(&d->shadow, &rsp,
+                                               d->ring.req_pushed, &why);
+                        if (!p) {
+                                front_broken(d, why);
+                                return;
+                        }
+                        front_part_answered(d, p, rsp.status);
+                }
+        } while (front_ring_final_check(&d->ring));
+}
+
+static bool has_ring(const struct eg_disk *d)
+{
+        return d->state == FRONT_CONNECTED;
+}
+
+/* One event a call, and its port is unmasked only after the ring was looked
+ * at: a backend that sends events without end costs one look each (XSA-391).
+ * Ports of an earlier connection are left masked; they are unbound. */
+static void take_event(struct eg_disk *d)
+{
+        int port = xen_evtchn_pending(d->evtchn);
+
+        if (port >= 0)
+                d->stats.events++;
+        if (has_ring(d))
+                take_responses(d);
+        if (port >= 0 && port == d->port)
+                xen_evtchn_unmask(d->evtchn, port);
+}
+
+static void take_watches(struct eg_disk *d)
+{
+        char *path, *token;
+        bool fired = false;
+        int ret;
+
+        while ((ret = xen_store_next_watch(d->xs, &path, &token)) > 0) {
+                free(path);
+                free(token);
+                fired = true;
+        }
+        if (ret == -ENOMEM)
+                fired = true; /* which one does not matter */
+        else if (ret < 0) {
+                /* The ring does not need it; a change would go unseen. */
+                front_log(d, EG_LOG_WARNING, "xenstore is gone: %s",
+                          strerror(-ret));
+                d->xs_lost = true;
+                epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, xen_store_fd(d->xs),
+                          NULL);
+                return;
+        }
+        if (fired)
+                front_connect_step(d);
+}
+
+static void take_timeout(struct eg_disk *d)
+{
+        uint64_t fired;
+
+        if (read(d->timer_fd, &fired, sizeof(fired)) == sizeof(fired) &&
+            d->state != FRONT_CONNECTED)
+                front_fail(d, -ENODEV, "the backend did not come back in time");
+}
+
+enum { FD_EVTCHN, FD_XS, FD_TIMER, FD_LEADER, FDS };
+
+static void poll_set(const struct eg_disk *d, struct pollfd fds[FDS])
+{
+        memset(fds, 0, FDS * sizeof(*fds));
+        fds[FD_EVTCHN].fd = xen_evtchn_fd(d->evtchn);
+        fds[FD_XS].fd = d->xs_lost ? -1 : xen_store_fd(d->xs);
+        fds[FD_TIMER].fd = d->timer_fd;
+        fds[FD_LEADER].fd = d->leader_fd;
+        for (int i = 0; i < FDS; i++)
+                fds[i].events = POLLIN;
+}
+
+void front_process(struct eg_disk *d)
+{
+        struct pollfd fds[FDS];
+
+        poll_set(d, fds);
+        if (poll(fds, FD_LEADER, 0) > 0) {
+                if (fds[FD_XS].revents)
+                        take_watches(d);
+                if (fds[FD_TIMER].revents)
+                        take_timeout(d);
+                if (fds[FD_EVTCHN].revents)
+                        take_event(d);
+        }
+        if (has_ring(d))
+                take_responses(d);
+        front_dispatch(d);
+        front_publish(d);
+}
+
+void front_wait(struct eg_disk *d, int timeout_ms)
+{
+        struct pollfd fds[FDS];
+        eventfd_t n;
+
+        poll_set(d, fds);
+        pthread_mutex_unlock(&d->lock);
+        (void)poll(fds, FDS, timeout_ms);
+        pthread_mutex_lock(&d->lock);
+        if (fds[FD_LEADER].revents)
+                eventfd_read(d->leader_fd, &n);
+}
+
+/* Only what is due now: I/O that the callbacks submit has its own turn. */
+int front_run_callbacks(struct eg_disk *d)
+{
+        struct front_io_list due = d->done;
+        struct eg_io *io;
+        eventfd_t n;
+        int ran = 0;
+
+        if (!due.n)
+                return 0;
+        front_io_list_init(&d->done);
+        eventfd_read(d->wake_fd, &n);
+        pthread_mutex_unlock(&d->lock);
+        while ((io = front_io_list_take(&due))) {
+                if (io->done)
+                        io->done(io, front_io(io)->error);
+                ran++;
+        }
+        pthread_mutex_lock(&d->lock);
+        return ran;
+}

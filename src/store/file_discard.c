@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether space can be given back: by punching holes into a file, by BLKDISCARD
+ * on a block device. */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* A number of the device's queue; a partition's is its parent's. */
+static uint64_t queue_number(dev_t dev, const char *name)
+{
+        static const char *const at[] = {"queue", "../queue"};
+        unsigned long long value = 0;
+        char path[128];
+
+        for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+                FILE *f;
+
+                snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/%s",
+                         major(dev), minor(dev), at[i], name);
+                f = fopen(path, "re");
+                if (!f)
+                        continue;
+                if (fscanf(f, "%llu", &value) != 1)
+                        value = 0;
+                fclose(f);
+                break;
+        }
+        return value;
+}
+
+void file_discard_probe(struct file *f)
+{
+        struct store_info *info = &f->head.info;
+        uint64_t granularity;
+        struct stat st;
+
+        if (fstat(f->fd, &st) < 0)
+                return;
+        if (f->is_block) {
+                info->can_discard =
+                        queue_number(st.st_rdev, "discard_max_bytes") > 0;
+                granularity = queue_number(st.st_rdev, "discard_granularity");
+        } else {
+                /* A hole behind the end changes nothing. */
+                info->can_discard =
+                        fallocate(f->fd,
+                                  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                  st.st_size, 4096) == 0;
+                granularity = (uint64_t)st.st_blksize;
+        }
+        if (!info->can_discard)
+                return;
+        granularity = min_u64(granularity, 1u << 31);
+        info->discard_granularity_bytes =
+                (uint32_t)max_u64(granularity, SECTOR_BYTES);
+}

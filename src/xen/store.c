@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "store_handle.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <xen/io/xs_wire.h>
+
+#include "common/parse.h"
+#include "quiet.h"
+
+#define TRANSACTION_TRIES 16
+#define VALUE_BYTES_MAX 2048u
+
+int xen_store_open(struct xen_store **s, struct err *e)
+{
+        struct xen_store *new = calloc(1, sizeof(*new));
+        int ret;
+
+        *s = NULL;
+        if (!new)
+                return err_set(e, -ENOMEM, "out of memory");
+        new->canary_fd = new->poll_fd = -1;
+        errno = 0;
+        /* Filtered: after an unwatch no late event may name its token. */
+        new->xs = xs_open(XS_UNWATCH_FILTER);
+        if (!new->xs) {
+                ret = xen_call_error();
+                free(new);
+                return err_set(e, ret,
+                               "cannot reach xenstore (%s): start xenstored on "
+                               "a Xen host, or use `pocketxen run -- CMD` "
+                               "anywhere else",
+                               strerror(-ret));
+        }
+        ret = xen_store_watch_init(new);
+        if (ret < 0) {
+                xen_store_close(new);
+                return err_set(e, ret, "cannot poll xenstore: %s",
+                               strerror(-ret));
+        }
+        *s = new;
+        return 0;
+}
+
+void xen_store_close(struct xen_store *s)
+{
+        if (!s)
+                return;
+        xen_store_watch_release(s);
+        xs_close(s->xs);
+        free(s);
+}
+
+int xen_store_transaction(struct xen_store *s,
+                          int (*body)(struct xen_store *s, void *arg),
+                          void *arg)
+{
+        int ret;
+
+        if (s->transaction != XBT_NULL)
+                return -EINVAL; /* they do not nest */
+        for (int i = 0; i < TRANSACTION_TRIES; i++) {
+                bool ended;
+
+                errno = 0;
+                s->transaction = xs_transaction_start(s->xs);
+                if (s->transaction == XBT_NULL)
+                        return xen_call_error();
+                ret = body(s, arg);
+                errno = 0;
+                ended = xs_transaction_end(s->xs, s->transaction, ret < 0);
+                s->transaction = XBT_NULL;
+                if (ret < 0)
+                        return ret;
+                if (ended)
+                        return 0;
+                if (errno != EAGAIN)
+                        return xen_call_error();
+        }
+        return -EAGAIN;
+}
+
+bool xen_store_path_ok(const char *path)
+{
+        size_t len = strlen(path);
+        size_t max =
+                *path == '/' ? XENSTORE_ABS_PATH_MAX : XENSTORE_REL_PATH_MAX;
+
+        if (len == 0 || len > max)
+                return false;
+        if (len > 1 && path[len - 1] == '/')
+                return false;
+        for (const char *c = path; *c; c++) {
+                bool name = (*c >= 'a' && *c <= 'z') ||
+                            (*c >= 'A' && *c <= 'Z') ||
+                            (*c >= '0' && *c <= '9') || strchr("-/_@", *c);
+
+                if (!name || (c[0] == '/' && c[1] == '/'))
+                        return false;
+        }
+        return true;
+}
+
+int xen_store_read(struct xen_store *s, const char *path, char **value)
+{
+        unsigned len = 0;
+        char *v;
+
+        *value = NULL;
+        if (!xen_store_path_ok(path))
+                return -EINVAL;
+        errno = 0;
+        v = xs_read(s->xs, s->transaction, path, &len);
+        if (!v)
+                return xen_call_error();
+        if (len > VALUE_BYTES_MAX || memchr(v, '\0', len)) {
+                free(v);
+                return -EINVAL;
+        }
+        *value = v;
+        return 0;
+}
+
+int xen_store_read_u64(struct xen_store *s, const char *path, uint64_t max,
+                       uint64_t *value)
+{
+        CLEANUP_FREE char *text = NULL;
+        int ret = xen_store_read(s, path, &text);
+
+        if (ret < 0)
+                return ret;
+        return parse_u64(text, max, value) < 0 ? -EINVAL : 0;
+}
+
+int xen_store_read_u64_or(struct xen_store *s, const char *path, uint64_t max,
+                          uint64_t absent, uint64_t *value)
+{
+        int ret = xen_store_read_u64(s, path, max, value);
+
+        if (ret != -ENOENT)
+                return ret;
+        *value = absent;
+        return 0;
+}
+
+enum xenbus_state xen_store_read_state(struct xen_store *s, const char *path)
+{
+        uint64_t state;
+
+        if (xen_store_read_u64(s, path, XENBUS_STATES - 1, &state) < 0)
+                return XENBUS_UNKNOWN;
+        return (enum xenbus_state)state;
+}
+
+int xen_store_write(struct xen_store *s, const char *path, const char *value)
+{
+        size_t len = strlen(value);
+
+        if (!xen_store_path_ok(path) || len > VALUE_BYTES_MAX)
+                return -EINVAL;
+        errno = 0;
+        if (!xs_write(s->xs, s->transaction, path, value, (unsigned)len))
+                return xen_call_error();
+        return 0;
+}
+
+int xen_store_printf(struct xen_store *s, const char *path, const char *fmt,
+                     ...)
+{
+        CLEANUP_FREE char *value = NULL;
+        va_list ap;
+        int len;
+
+        va_start(ap, fmt);
+        len = vasprintf(&value, fmt, ap);
+        va_end(ap);
+        if (len < 0) {
+                value = NULL; /* undefined after a failure */
+                return -ENOMEM;
+        }
+        return xen_store_write(s, path, value);
+}
+
+int xen_store_rm(struct xen_store *s, const char *path)
+{
+        int ret;
+
+        if (!xen_store_path_ok(path))
+                return -EINVAL;
+        errno = 0;
+        if (xs_rm(s->xs, s->transaction, path))
+                return 0;
+        ret = xen_call_error();
+        return ret == -ENOENT ? 0 : ret;
+}
+
+bool xen_store_exists(struct xen_store *s, const char *path)
+{
+        CLEANUP_FREE char *value = NULL;
+
+        if (!xen_store_path_ok(path))
+                return false;
+        errno = 0;
+        value = xs_read(s->xs, s->transaction, path, NULL);
+        return value || errno == EACCES; /* there, but not for us */
+}
+
+int xen_store_list(struct xen_store *s, const char *path, char ***names,
+                   unsigned *n)
+{
+        *names = NULL;
+        *n = 0;
+        if (!xen_store_path_ok(path))
+                return -EINVAL;
+        errno = 0;
+        *names = xs_directory(s->xs, s->transaction, path, n);
+        if (*names)
+                return 0;
+        *n = 0;
+        return xen_call_error();
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What store.c and store_watch.c share, and nobody else. */
+#ifndef EVERGRANT_XEN_STORE_HANDLE_H
+#define EVERGRANT_XEN_STORE_HANDLE_H
+
+#include <xenstore.h>
+
+#include "store.h"
+
+struct xen_store {
+        struct xs_handle *xs;
+        xs_transaction_t transaction; /* XBT_NULL outside of a body */
+        /* libxenstore's reader thread says nothing on its descriptor when the
+         * connection ends. So a second, silent connection to the same socket
+         * is kept, whose end can be polled (-1 if xenstore is reached by
+         * device, which cannot end), and both are behind one descriptor. */
+        int canary_fd;
+        int poll_fd;
+};
+
+/* Makes poll_fd and canary_fd. 0 or -errno. */
+int xen_store_watch_init(struct xen_store *s);
+void xen_store_watch_release(struct xen_store *s);
+/* True for a path that xenstored would take: its characters and length. */
+bool xen_store_path_ok(const char *path);
+
+#endif

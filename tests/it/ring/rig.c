@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* The rig's commands and accounts: what is seen from outside of the guest. */
+#include "rig.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+char rig_said[1 << 20];
+
+static const char *env(const char *name)
+{
+        const char *v = getenv(name);
+
+        if (!v)
+                fail_msg("%s is not set: run tests/it/ring.sh", name);
+        return v;
+}
+
+/* This process's shells must belong to no domain: they would die with it. */
+static void outside(void)
+{
+        unsetenv("POCKETXEN_SOCKET");
+}
+
+int rig_run(const char *fmt, ...)
+{
+        char command[2048];
+        va_list ap;
+        size_t n;
+        FILE *f;
+
+        va_start(ap, fmt);
+        vsnprintf(command, sizeof(command), fmt, ap);
+        va_end(ap);
+        outside();
+        f = popen(command, "r");
+        assert_non_null(f);
+        n = fread(rig_said, 1, sizeof(rig_said) - 1, f);
+        rig_said[n] = '\0';
+        return WEXITSTATUS(pclose(f));
+}
+
+static struct json_object *json_of(const char *command)
+{
+        struct json_object *o;
+
+        assert_int_equal(rig_run("%s", command), 0);
+        o = json_tokener_parse(rig_said);
+        assert_non_null(o);
+        return o;
+}
+
+static uint64_t number(struct json_object *o, const char *key)
+{
+        struct json_object *v;
+
+        if (!json_object_object_get_ex(o, key, &v))
+                fail_msg("no field %s", key);
+        return json_object_get_uint64(v);
+}
+
+static struct json_object *row(struct json_object *o, const char *list,
+                               const char *key, uint64_t value)
+{
+        struct json_object *rows;
+
+        assert_true(json_object_object_get_ex(o, list, &rows));
+        for (size_t i = 0; i < json_object_array_length(rows); i++) {
+                struct json_object *r = json_object_array_get_idx(rows, i);
+
+                if (number(r, key) == value)
+                        return r;
+        }
+        return NULL;
+}
+
+struct account guest_account(const struct guest *g)
+{
+        char command[512];
+        struct account a = {0};
+        struct json_object *o, *r;
+
+        snprintf(command, sizeof(command), "%s list --json", env("POCKETXEN"));
+        o = json_of(command);
+        r = row(o, "pairs", "granter", g->domid);
+        if (r)
+                a = (struct account){number(r, "maps_calls"),
+                                     number(r, "maps_pages"),
+                                     number(r, "unmaps_calls"),
+                                     number(r, "unmaps_pages"),
+                                     number(r, "copies_calls"),
+                                     number(r, "copies_segments"),
+                                     0,
+                                     0};
+        r = row(o, "domains", "domid", g->domid);
+        assert_non_null(r);
+        a.mapped = number(r, "pages_mapped");
+        a.deferred = number(r, "grants_deferred");
+        json_object_put(o);
+        return a;
+}
+
+uint64_t gref_pins(const struct guest *g, uint32_t gref, bool writing)
+{
+        char command[512];
+        struct json_object *o, *r;
+        uint64_t pins;
+
+        snprintf(command, sizeof(command), "%s grants %u --json",
+                 env("POCKETXEN"), g->domid);
+        o = json_of(command);
+        r = row(o, "entries", "ref", gref);
+        assert_non_null(r);
+        pins = number(r, writing ? "pins_writing" : "pins");
+        json_object_put(o);
+        return pins;
+}
+
+static struct json_object *disk_of(const struct guest *g, const char *what,
+                                   struct json_object **top)
+{
+        char command[512];
+        struct json_object *d;
+
+        snprintf(command, sizeof(command), "%s %s --json", env("EVERGRANT"),
+                 what);
+        *top = json_of(command);
+        d = row(*top, "disks", "domid", g->domid);
+        assert_non_null(d);
+        return d;
+}
+
+uint64_t guest_counter(const struct guest *g, const char *name)
+{
+        struct json_object *top, *c, *d = disk_of(g, "stat", &top);
+        uint64_t v;
+
+        if (json_object_object_get_ex(d, name, &c)) {
+                v = json_object_get_uint64(c);
+        } else {
+                assert_true(json_object_object_get_ex(d, "counters", &c));
+                v = number(c, name);
+        }
+        json_object_put(top);
+        return v;
+}
+
+const char *guest_field(const struct guest *g, const char *name)
+{
+        static char text[512];
+        struct json_object *top, *v, *d = disk_of(g, "list", &top);
+
+        assert_true(json_object_object_get_ex(d, name, &v));
+        snprintf(text, sizeof(text), "%s",
+                 v ? json_object_get_string(v) : "(null)");
+        json_object_put(top);
+        return text;
+}
+
+/* Handles that are opened now belong to the guest. */
+static void enter(const struct guest *g)
+{
+        char path[256];
+
+        snprintf(path, sizeof(path), "%s/d%u/xen", env("POCKETXEN_DIR"),
+                 g->domid);
+        setenv("POCKETXEN_SOCKET", path, 1);
+        snprintf(path, sizeof(path), "%s/d%u/xs", env("POCKETXEN_DIR"),
+                 g->domid);
+        setenv("XENSTORED_PATH", path, 1);
+}
+
+static void open_handles(struct guest *g)
+{
+        struct err e;
+
+        enter(g);
+        assert_int_equal(xen_store_open(&g->xs, &e), 0);
+        assert_int_equal(xen_shares_open(&g->shares), 0);
+        assert_int_equal(xen_evtchn_open(&g->ev), 0);
+        outside();
+}
+
+struct guest *guest_create(const char *target, const char *options)
+{
+        static unsigned serial;
+        struct guest *g = calloc(1, sizeof(*g));
+
+        assert_non_null(g);
+        g->port = -1;
+        snprintf(g->name, sizeof(g->name), "g%u", ++serial);
+        assert_int_equal(rig_run("%s create %s", env("POCKETXEN"), g->name), 0);
+        g->domid = (uint32_t)atoi(rig_said);
+        if (rig_run("%s attach %s xvda %s %s 2>&1", env("EVERGRANT"), g->name,
+                    target, options) != 0)
+                fail_msg("attach: %s", rig_said);
+        open_handles(g);
+        return g;
+}
+
+void guest_destroy(struct guest *g)
+{
+        if (g->ring_pages)
+                guest_disconnect(g);
+        if (rig_run("%s detach %s xvda 2>&1", env("EVERGRANT"), g->name) != 0)
+                fail_msg("detach: %s", rig_said);
+        assert_int_equal(guest_account(g).mapped, 0);
+        xen_evtchn_close(g->ev);
+        xen_shares_close(g->shares);
+        xen_store_close(g->xs);
+        assert_int_equal(rig_run("%s destroy %s", env("POCKETXEN"), g->name),
+                         0);
+        free(g);
+}

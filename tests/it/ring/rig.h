@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest without a driver: it plays the ring by hand, so that a test decides
+ * about every gref, slot and state. tests/it/ring.sh has started pocketxen and
+ * evergrantd; disks are attached with the evergrant command. */
+#ifndef TESTS_IT_RING_RIG_H
+#define TESTS_IT_RING_RIG_H
+
+#include "ring/front_ring.h"
+#include "xen/evtchn.h"
+#include "xen/shares.h"
+#include "xen/store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define RIG_VDEV 51712u /* xvda */
+
+struct page {
+        uint8_t *bytes;
+        uint32_t gref;
+};
+
+struct guest {
+        uint32_t domid;
+        char name[32];
+        struct xen_store *xs;
+        struct xen_shares *shares;
+        struct xen_evtchn *ev;
+        int port;
+        unsigned order;
+        uint8_t *ring_pages;
+        struct front_ring ring;
+        uint64_t next_id;
+};
+
+/* A new domain, and a disk for it: `evergrant attach … xvda TARGET OPTIONS`. */
+struct guest *guest_create(const char *target, const char *options);
+/* Closes orderly if it is connected, detaches, destroys the domain; nothing of
+ * it may be left mapped. */
+void guest_destroy(struct guest *g);
+
+struct connect_opts {
+        unsigned order;
+        bool persistent;
+};
+/* The handshake up to Connected on both sides. */
+void guest_connect(struct guest *g, struct connect_opts o);
+/* Closing, then waits for the backend's Closed. */
+void guest_disconnect(struct guest *g);
+
+/* Fresh pages, each shared by itself. */
+void guest_page(struct guest *g, struct page *p, bool writable);
+void guest_unshare(struct guest *g, struct page *p);
+
+/* Puts a request over whole pages into the ring; its id. Not visible before
+ * guest_kick. */
+uint64_t guest_put(struct guest *g, enum blk_op op, uint64_t sector,
+                   const struct page *pages, unsigned n);
+void guest_kick(struct guest *g);
+/* Waits for the next response; its status. *id may be NULL. */
+int guest_answer(struct guest *g, uint64_t *id);
+/* One request there and back. */
+int guest_io(struct guest *g, enum blk_op op, uint64_t sector,
+             const struct page *pages, unsigned n);
+
+enum xenbus_state guest_backend_state(struct guest *g);
+void guest_wait_backend(struct guest *g, enum xenbus_state want);
+
+/* pocketxen's own account. */
+struct account {
+        uint64_t map_calls, map_pages, unmap_calls, unmap_pages;
+        uint64_t copy_calls, copy_segments, mapped, deferred;
+};
+struct account guest_account(const struct guest *g);
+/* Of one gref: pins, or pins that may write. */
+uint64_t gref_pins(const struct guest *g, uint32_t gref, bool writing);
+
+/* evergrant stat: a counter of the guest's disk, or a field of the disk. */
+uint64_t guest_counter(const struct guest *g, const char *name);
+/* A string field of the disk in `evergrant list`. */
+const char *guest_field(const struct guest *g, const char *name);
+
+/* Runs a command line in Domain-0; status. Output in rig_said. */
+int rig_run(const char *fmt, ...) PRINTF_LIKE(1, 2);
+extern char rig_said[1 << 20];
+
+/* Polls an expression for 10 s. */
+#define wait_until(expression)                                                 \
+        do {                                                                   \
+                int tries_ = 0;                                                \
+                while (!(expression) && ++tries_ < 1000)                       \
+                        usleep(10000);                                         \
+                assert_true(expression);                                       \
+        } while (0)
+
+#endif
