@@ -151,20 +151,16 @@ static struct client *longest_silent(struct control *ctl)
         return found;
 }
 
-static int on_connect(sd_event_source *src, int fd, uint32_t events, void *arg)
+static void add_client(struct control *ctl, int peer)
 {
-        struct control *ctl = arg;
-        int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         struct client *c;
 
-        if (peer < 0)
-                return 0;
         if (ctl->nclients >= CONTROL_CLIENTS)
                 drop_client(longest_silent(ctl));
         c = calloc(1, sizeof(*c));
         if (!c) {
                 close(peer);
-                return 0;
+                return;
         }
         c->control = ctl;
         c->fd = peer;
@@ -173,11 +169,23 @@ static int on_connect(sd_event_source *src, int fd, uint32_t events, void *arg)
                             on_client, c) < 0) {
                 close(peer);
                 free(c);
-                return 0;
+                return;
         }
         c->next = ctl->clients;
         ctl->clients = c;
         ctl->nclients++;
+}
+
+static int on_connect(sd_event_source *src, int fd, uint32_t events, void *arg)
+{
+        for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
+                int peer =
+                        accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+                if (peer < 0)
+                        break;
+                add_client(arg, peer);
+        }
         return 0;
 }
 

@@ -115,7 +115,7 @@ static int run_stat(struct daemon *d, struct json_object *request,
         }
         json_object_object_add(reply, "disks", disks);
         json_object_object_add(reply, "daemon", control_json_daemon(d));
-        if (n == 0 && one_vdev)
+        if (n == 0 && (one_domain || one_vdev))
                 return err_set(e, -ENOENT,
                                "there is no such disk; see "
                                "`evergrant list`");

@@ -108,7 +108,7 @@ static int listen_at(const char *path, const struct sockaddr_un *addr,
         ret = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
         umask(old);
         if (ret == 0)
-                ret = listen(fd, 16);
+                ret = listen(fd, 128);
         if (ret == 0)
                 return fd;
         ret = err_set(e, -errno,

@@ -59,6 +59,7 @@ void scan_store_trouble(struct daemon *d);
 void scan_hurry(struct daemon *d);
 /* One watch event; and the look at all that is marked (for link.c). */
 void scan_event(struct daemon *d, const char *path, const char *token);
+int scan_drain(struct daemon *d); /* takes the events that wait */
 int scan_work(sd_event_source *src, void *arg);
 /* The watch on the frontend's state; -errno if it could not be set. */
 int scan_watch_front(struct daemon *d, struct disk *k);

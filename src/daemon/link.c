@@ -48,24 +48,25 @@ void scan_store_trouble(struct daemon *d)
                 lose_store(d);
 }
 
-static int on_store(sd_event_source *src, int fd, uint32_t events, void *arg)
+int scan_drain(struct daemon *d)
 {
-        struct daemon *d = arg;
-
         for (unsigned i = 0; i < EVENTS_A_TURN; i++) {
                 char *path = NULL, *token = NULL;
                 int ret = xen_store_next_watch(d->store, &path, &token);
 
-                if (ret == 0)
-                        return 0;
-                if (ret < 0) {
-                        lose_store(d);
-                        return 0;
-                }
+                if (ret <= 0)
+                        return ret;
                 scan_event(d, path, token);
                 free(path);
                 free(token);
         }
+        return 0;
+}
+
+static int on_store(sd_event_source *src, int fd, uint32_t events, void *arg)
+{
+        if (scan_drain(arg) < 0)
+                lose_store(arg);
         return 0;
 }
 

@@ -51,6 +51,9 @@ static int on_signal(sd_event_source *src, const struct signalfd_siginfo *si,
         log_info("stops; guests wait until evergrantd runs again");
         sd_notify(0, "STOPPING=1\nSTATUS=Answering what is in flight");
         d->stopping = true;
+        /* The marks of a clean stop are worth one more try. */
+        if (!d->store && xen_store_open(&d->store, NULL) < 0)
+                d->store = NULL;
         for (struct disk *k = d->disks; k; k = k->next)
                 disk_stop(k);
         daemon_stop_check(d);
@@ -123,11 +126,12 @@ static int start(struct daemon *d, struct err *e)
 static void stop(struct daemon *d)
 {
         scan_stop(d);
+        xen_store_close(d->store); /* and with it all watches */
+        d->store = NULL;
         while (d->disks)
                 disk_destroy(d->disks);
         for (unsigned i = 0; i < d->nthreads; i++)
                 back_thread_stop(d->threads[i]);
-        xen_store_close(d->store);
         /* Last: who finds the socket free finds everything free. */
         control_stop(d->control);
         sd_event_unref(d->event);

@@ -67,6 +67,8 @@ void scan_unwatch_front(struct daemon *d, struct disk *k)
         if (!k->watched || !d->store)
                 return;
         front_watch(k, path, sizeof(path), token, sizeof(token));
+        /* libxenstore leaks the events that an unwatch filters out. */
+        (void)scan_drain(d);
         xen_store_unwatch(d->store, path, token);
         k->watched = false;
 }

@@ -212,6 +212,13 @@ static void trim_gives_back_only_idle_chunks(void **state)
         assert_int_equal(fake.shared_pages, 32);
         /* What is left of the free list belongs to the chunk that stays. */
         assert_int_equal(grant_pool_take(p, 31, some), 0);
+        for (int i = 0; i < 31; i++) {
+                bool of_that_chunk = false;
+
+                for (int j = 32; j < 64; j++)
+                        of_that_chunk |= some[i] == pages[j];
+                assert_true(of_that_chunk);
+        }
         assert_int_equal(stats_of(p).pages, 32);
         assert_int_equal(grant_pool_trim(p, 0), 0);
         give_all(p, some, 31);

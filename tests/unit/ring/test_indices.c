@@ -277,6 +277,32 @@ static void final_check_asks_for_the_next_event(void **state)
         assert_true(front_ring_push(&f));
 }
 
+/* Raw bytes, as a 32-bit guest's compiler lays them out. */
+static void i386_slots_are_108_bytes_apart(void **state)
+{
+        const uint8_t *raw = (const uint8_t *)page;
+        struct front_ring f;
+        struct back_ring b;
+
+        front_ring_init(&f, page, 0, BLK_ABI_X86_32);
+        back_ring_init(&b, page, 0, BLK_ABI_X86_32);
+        for (uint64_t i = 0; i < 32; i++) {
+                const uint8_t *slot = raw + 64 + 108 * i;
+                int16_t status;
+                uint64_t id;
+
+                ask(&f, ~i);
+                memcpy(&id, slot + 4, sizeof(id));
+                assert_true(id == ~i);
+                back_ring_respond(&b, i, BLK_WRITE, BLK_EOPNOTSUPP);
+                memcpy(&id, slot, sizeof(id));
+                memcpy(&status, slot + 10, sizeof(status));
+                assert_true(id == i);
+                assert_int_equal(slot[8], BLK_WRITE);
+                assert_int_equal(status, BLK_EOPNOTSUPP);
+        }
+}
+
 static void free_slots_are_counted(void **state)
 {
         struct front_ring f;
@@ -303,6 +329,7 @@ int main(void)
                 cmocka_unit_test(attach_goes_on_at_the_shared_rsp_prod),
                 cmocka_unit_test(attach_refuses_impossible_indices),
                 cmocka_unit_test(final_check_asks_for_the_next_event),
+                cmocka_unit_test(i386_slots_are_108_bytes_apart),
                 cmocka_unit_test(free_slots_are_counted),
         };
 
