@@ -176,6 +176,12 @@ static int plugin_can_trim(void *handle)
         return i.can_discard && !i.readonly;
 }
 
+/* nbdkit writes the zeroes for us, which is nothing fast. */
+static int plugin_can_fast_zero(void *handle)
+{
+        return 0;
+}
+
 /* One disk behind all connections: a flush on one covers the others. */
 static int plugin_can_multi_conn(void *handle)
 {
@@ -328,6 +334,7 @@ static struct nbdkit_plugin plugin = {
         .can_write = plugin_can_write,
         .can_flush = plugin_can_flush,
         .can_trim = plugin_can_trim,
+        .can_fast_zero = plugin_can_fast_zero,
         .can_multi_conn = plugin_can_multi_conn,
         .block_size = plugin_block_size,
         .pread = plugin_pread,
@@ -336,4 +343,6 @@ static struct nbdkit_plugin plugin = {
         .trim = plugin_trim,
 };
 
+/* The macro defines it without a prototype. */
+__attribute__((visibility("default"))) struct nbdkit_plugin *plugin_init(void);
 NBDKIT_REGISTER_PLUGIN(plugin)

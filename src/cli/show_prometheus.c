@@ -29,14 +29,13 @@ struct metric {
 
 static const struct metric metrics[] = {
         GAUGE("disk_size_bytes", "Size of the disk.", NULL, "size_bytes"),
-        COUNTER("requests", "Requests taken from the ring.", "op=\"read\"",
-                "reads"),
+        COUNTER("requests", "Requests answered.", "op=\"read\"", "reads"),
         COUNTER("requests", NULL, "op=\"write\"", "writes"),
         COUNTER("requests", NULL, "op=\"flush\"", "flushes"),
         COUNTER("requests", NULL, "op=\"barrier\"", "barriers"),
         COUNTER("requests", NULL, "op=\"discard\"", "discards"),
-        COUNTER("bytes", "Bytes of the disk that requests covered.",
-                "op=\"read\"", "read_bytes"),
+        COUNTER("bytes", "Bytes of requests that succeeded.", "op=\"read\"",
+                "read_bytes"),
         COUNTER("bytes", NULL, "op=\"write\"", "write_bytes"),
         COUNTER("bytes", NULL, "op=\"discard\"", "discard_bytes"),
         COUNTER("errors", "Requests answered with an error.", NULL, "errors"),

@@ -93,7 +93,8 @@ char *view_grants(char *dst, size_t dst_bytes, struct json_object *disk)
         text_plain(more, sizeof(more), asked);
         if (!*served) /* not connected yet */
                 snprintf(dst, dst_bytes, *asked ? "asked %s" : "-", more);
-        else if (*asked && strcmp(asked, served) != 0)
+        else if (*asked && strcmp(asked, served) != 0 &&
+                 strcmp(asked, "auto") != 0) /* any answer is an auto */
                 snprintf(dst, dst_bytes, "%s, asked %s", plain, more);
         else
                 snprintf(dst, dst_bytes, "%s", plain);

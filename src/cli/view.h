@@ -22,8 +22,8 @@ bool view_is_true(struct json_object *o, const char *path);
 
 /* "g1 (1)" or "1"; control characters escaped. Returns dst. */
 char *view_domain(char *dst, size_t dst_bytes, struct json_object *disk);
-/* "copy"; "copy, asked auto" where they differ; "asked auto" before there is a
- * connection. */
+/* "copy"; "copy, asked persistent" where they differ; "asked auto" before
+ * there is a connection. */
 char *view_grants(char *dst, size_t dst_bytes, struct json_object *disk);
 
 /* The array "disks" of an answer: its length, 0 if there is none. */

@@ -36,7 +36,8 @@ static void list_asks_and_prints(void **state)
 static void disks_are_sorted(void **state)
 {
         fixed = "{\"version\":1,\"ok\":true,\"disks\":["
-                "{\"domid\":2,\"vdev\":51712,\"name\":\"xvda\"},{},"
+                "{\"domid\":2,\"vdev\":51712,\"name\":\"xvda\","
+                "\"grants_asked\":\"auto\",\"grants_served\":\"copy\"},{},"
                 "{\"domid\":1,\"vdev\":51728,\"name\":\"xvdb\"},"
                 "{\"domid\":1,\"vdev\":51712,\"name\":\"xvda\","
                 "\"grants_asked\":\"map\",\"grants_served\":null}]}";
@@ -46,7 +47,7 @@ static void disks_are_sorted(void **state)
                 last.out, "DOMAIN  VDEV  SIZE  MODE  STATE  GRANTS     TARGET\n"
                           "1       xvda     -  rw    ?      asked map  ?\n"
                           "1       xvdb     -  rw    ?      -          ?\n"
-                          "2       xvda     -  rw    ?      -          ?\n"
+                          "2       xvda     -  rw    ?      copy       ?\n"
                           "?       ?        -  rw    ?      -          ?\n");
         server_stop();
 }

@@ -2,6 +2,7 @@
 #include "fake_xen.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -350,6 +351,8 @@ struct xen_evtchn {
 };
 static int bound_port = -1, next_port;
 static bool masked, pending;
+/* The one thing that a test's backend thread and the library both touch. */
+static pthread_mutex_t ev_lock = PTHREAD_MUTEX_INITIALIZER;
 
 int xen_evtchn_open(struct xen_evtchn **x)
 {
@@ -395,25 +398,36 @@ int xen_evtchn_pending(struct xen_evtchn *x)
 {
         eventfd_t n;
 
-        if (eventfd_read(ev_fd, &n) < 0)
+        pthread_mutex_lock(&ev_lock);
+        if (eventfd_read(ev_fd, &n) < 0) {
+                pthread_mutex_unlock(&ev_lock);
                 return -EAGAIN;
+        }
         masked = true;
+        pthread_mutex_unlock(&ev_lock);
         return bound_port;
 }
 
 int xen_evtchn_unmask(struct xen_evtchn *x, int port)
 {
+        bool again;
+
+        pthread_mutex_lock(&ev_lock);
         masked = false;
-        if (pending)
+        again = pending;
+        pthread_mutex_unlock(&ev_lock);
+        if (again)
                 fake_event();
         return 0;
 }
 
 void fake_event(void)
 {
+        pthread_mutex_lock(&ev_lock);
         pending = masked;
         if (!masked)
                 eventfd_write(ev_fd, 1);
+        pthread_mutex_unlock(&ev_lock);
 }
 
 /* ---- the backend ----------------------------------------------------------

@@ -527,7 +527,7 @@ static void buffers_leave_room_for_other_io(void **state)
 /* ---- threads ----------------------------------------------------------------
  */
 
-static volatile bool server_stops;
+static _Atomic bool server_stops;
 static pthread_mutex_t server_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void *server(void *arg)

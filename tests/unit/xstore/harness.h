@@ -34,7 +34,8 @@ struct world {
 int world_setup(void **state);
 /* Fails if anything has leaked into the store's own counts. */
 int world_teardown(void **state);
-#define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+#define WORLD_TEST(f) \
+        cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 void peer_open(struct peer *p, struct xstore *xs, uint32_t domid);
 /* The error's name, or the answer up to its first NUL ("OK"). */

@@ -16,12 +16,18 @@ static void entries_decide_and_the_first_is_for_the_others(void **state)
         static const struct {
                 const char *perms, *read, *write; /* by domain 2 */
         } cases[] = {
-                {"n1", "EACCES", "EACCES"},       {"r1", "v", "EACCES"},
-                {"w1", "EACCES", "OK"},           {"b1", "v", "OK"},
-                {"n1 r2", "v", "EACCES"},         {"n1 w2", "EACCES", "OK"},
-                {"b1 n2", "EACCES", "EACCES"},    {"n1 b3", "EACCES", "EACCES"},
-                {"n1 n2 b2", "EACCES", "EACCES"}, {"n1 b2 n2", "v", "OK"},
-                {"n2", "v", "OK"},                {"n0", "EACCES", "EACCES"},
+                {"n1", "EACCES", "EACCES"},
+                {"r1", "v", "EACCES"},
+                {"w1", "EACCES", "OK"},
+                {"b1", "v", "OK"},
+                {"n1 r2", "v", "EACCES"},
+                {"n1 w2", "EACCES", "OK"},
+                {"b1 n2", "EACCES", "EACCES"},
+                {"n1 b3", "EACCES", "EACCES"},
+                {"n1 n2 b2", "EACCES", "EACCES"},
+                {"n1 b2 n2", "v", "OK"},
+                {"n2", "v", "OK"},
+                {"n0", "EACCES", "EACCES"},
         };
         struct world *w = *state;
 
@@ -238,9 +244,8 @@ static void a_dead_domain_leaves_nothing(void **state)
         events(&w->d0);
         xstore_conn_close(w->d1.c);
         xstore_domain_release(w->xs, 1);
-        assert_string_equal(
-                events(&w->d0),
-                "/keep/last|k /keep/of1|k @releaseDomain|r ");
+        assert_string_equal(events(&w->d0),
+                            "/keep/last|k /keep/of1|k @releaseDomain|r ");
         assert_string_equal(get(&w->d0, 0, "/keep/of1/by0/x"), "ENOENT");
         ask1(&w->d0, XS_DIRECTORY, 0, "/keep");
         assert_string_equal(listed(&w->d0), "shared ");

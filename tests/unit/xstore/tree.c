@@ -137,12 +137,11 @@ static void paths_are_bounded_but_for_the_domains_own_prefix(void **state)
 
         assert_string_equal(put(&w->d0, 0, long_path("/", 2047), ""), "OK");
         assert_string_equal(put(&w->d0, 0, long_path("/", 2048), ""), "EINVAL");
-        assert_string_equal(put(&w->d0, 0, long_path("/local/domain/12/", 2048),
-                                ""),
-                            "OK");
-        assert_string_equal(put(&w->d0, 0, long_path("/local/domain/12/", 2049),
-                                ""),
-                            "EINVAL");
+        assert_string_equal(
+                put(&w->d0, 0, long_path("/local/domain/12/", 2048), ""), "OK");
+        assert_string_equal(
+                put(&w->d0, 0, long_path("/local/domain/12/", 2049), ""),
+                "EINVAL");
         assert_string_equal(put(&w->d0, 0, long_path("", 2048), ""), "OK");
         assert_string_equal(put(&w->d0, 0, long_path("", 2049), ""), "EINVAL");
         assert_string_equal(put(&w->d0, 0, long_path("/", 3500), ""), "EINVAL");

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What the tests of this folder share, over ../lib.sh.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+TOOLS=$EG_BUILD/tests/it/daemon
+BACK=/local/domain/0/backend/evergrant
+
+# In Domain-0.
+xs() {
+        local tool=$1
+        shift
+        px exec 0 -- "xenstore-$tool" "$@"
+}
+
+# node PATH: its value, or "absent".
+node() {
+        xs read "$1" 2>/dev/null || echo absent
+}
+
+# guest DOM NAME [ARG…]: starts a verifying guest in the background; its words
+# go to $T/NAME.log.
+declare -A GUESTS
+guest() {
+        local dom=$1 name=$2
+        shift 2
+        "$POCKETXEN" exec "$dom" -- "$TOOLS/it-daemon-guest" "$@" \
+                "stop=$T/$name.stop" >"$T/$name.log" 2>&1 </dev/null &
+        GUESTS[$name]=$!
+        wait_for "grep -q '^open' '$T/$name.log'"
+}
+
+# end_guest NAME: it must have seen no error and nothing but its own data.
+end_guest() {
+        local rc=0
+        : >"$T/$1.stop"
+        wait "${GUESTS[$1]}" || rc=$?
+        assert_has "$(cat "$T/$1.log")" "ok " "what guest $1 says"
+        assert_eq "$rc" 0 "exit status of guest $1"
+        rm "$T/$1.stop"
+}
+
+# Nothing of the domain is mapped by Domain-0.
+assert_unmapped() {
+        local id
+        id=$(domid "$1")
+        assert_eq "$(px_count 0 "$id" maps_pages)" \
+                "$(px_count 0 "$id" unmaps_pages)" "maps, against unmaps"
+}

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# xenstored dies under load and comes back: disks are served on, and what
+# changed meanwhile is noticed.
+. "$(dirname "$0")/daemon.sh"
+
+start_relay() {
+        local target
+        # shellcheck disable=SC2016 # expanded in Domain-0
+        target=$(px exec 0 -- sh -c 'echo "$XENSTORED_PATH"')
+        "$TOOLS/it-daemon-relay" "$T/relay" "$target" &
+        relay=$!
+        wait_for '[ -S $T/relay ]'
+}
+
+stop_relay() {
+        kill -KILL $relay
+        wait $relay 2>/dev/null || true
+        rm -f "$T/relay"
+}
+
+start_pocketxen
+px create --mem 32M g1 >/dev/null
+px create --mem 32M g2 >/dev/null
+start_relay
+"$POCKETXEN" exec 0 -- env XENSTORED_PATH="$T/relay" "$EVERGRANTD" \
+        >>"$DAEMON_LOG" 2>&1 </dev/null &
+DAEMON_PID=$!
+wait_for 'eg list'
+eg attach g1 xvda ram:4M >/dev/null
+eg attach g2 xvda ram:4M >/dev/null
+guest g1 a xvda
+
+say "lost and found while a frontend connects and a domain ends"
+stop_relay
+wait_for '[ "$(eg stat --json | jq .daemon.xenstore)" = false ]'
+before=$(counter g1 xvda reads)
+wait_for '[ "$(counter g1 xvda reads)" -gt $((before + 100)) ]'
+px destroy g2
+start_relay
+wait_for '! eg list | grep -q g2'
+wait_for '! xs list $BACK/2'
+for n in 1 2 3 4 5 6; do
+        say "lost during a connect, $n"
+        eg attach g1 xvdb ram:4M >/dev/null
+        "$POCKETXEN" exec g1 -- "$TOOLS/it-daemon-guest" xvdb "stop=$T/b.stop" \
+                >"$T/b.log" 2>&1 </dev/null &
+        GUESTS[b]=$!
+        sleep 0.00$n
+        stop_relay
+        sleep 0.05
+        start_relay
+        wait_for "grep -q '^open' $T/b.log"
+        end_guest b
+        eg detach g1 xvdb >/dev/null
+done
+end_guest a
+assert_unmapped g1
+stop_daemon
+stop_relay
