@@ -14,6 +14,22 @@
 /* ---- fields ----------------------------------------------------------------
  */
 
+static int find_domain(struct daemon *d, const char *name, uint32_t *domid,
+                       struct err *e)
+{
+        if (d->store)
+                return xen_store_domain(d->store, name, domid, e);
+        for (const struct disk *k = d->disks; k; k = k->next) {
+                if (strcmp(k->domain, name) == 0) {
+                        *domid = k->domid;
+                        return 0;
+                }
+        }
+        return err_set(e, -ENOTCONN,
+                       "the connection to xenstore is lost, and no disk's "
+                       "domain was called so");
+}
+
 /* A domid, or a domain's name. False and no error: the field is absent. */
 static int get_domain(struct daemon *d, struct json_object *request,
                       bool *given, uint32_t *domid, struct err *e)
@@ -33,11 +49,7 @@ static int get_domain(struct daemon *d, struct json_object *request,
         }
         if (!json_object_is_type(f, json_type_string))
                 return err_set(e, -EINVAL, "domain is no number and no name");
-        if (!d->store)
-                return err_set(e, -ENOTCONN,
-                               "there is no connection to xenstore to look up "
-                               "a name");
-        return xen_store_domain(d->store, json_object_get_string(f), domid, e);
+        return find_domain(d, json_object_get_string(f), domid, e);
 }
 
 static int get_vdev(struct json_object *request, bool *given, uint32_t *vdev,

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "control_json.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static void add_number(struct json_object *o, const char *name, uint64_t value)
 {
         json_object_object_add(o, name, json_object_new_uint64(value));
@@ -19,20 +16,6 @@ static void add_text(struct json_object *o, const char *name, const char *text)
 {
         json_object_object_add(o, name,
                                text ? json_object_new_string(text) : NULL);
-}
-
-static void add_domain_name(struct json_object *o, struct disk *k)
-{
-        CLEANUP_FREE char *name = NULL;
-        char path[XEN_STORE_PATH_BYTES], escaped[256];
-
-        snprintf(path, sizeof(path), "/local/domain/%u/name", k->domid);
-        if (!k->daemon->store ||
-            xen_store_read(k->daemon->store, path, &name) < 0)
-                name = NULL;
-        add_text(o, "domain",
-                 name ? log_escape(escaped, sizeof(escaped), name, strlen(name))
-                      : "");
 }
 
 static const char *grants_served(const struct disk *k)
@@ -96,7 +79,8 @@ struct json_object *control_json_disk(struct disk *k, bool with_counters)
         struct json_object *o = json_object_new_object();
 
         add_number(o, "domid", k->domid);
-        add_domain_name(o, k);
+        disk_refresh_domain(k);
+        add_text(o, "domain", k->domain);
         add_number(o, "vdev", k->vdev);
         add_text(o, "name", k->name);
         add_store(o, k);

@@ -46,10 +46,11 @@ struct disk {
         struct daemon *daemon;
         struct disk *next;
         uint32_t domid, vdev;
-        char name[32];  /* xvda */
-        char base[64];  /* B, relative */
-        char front[80]; /* F */
-        bool dirty;     /* is to be looked at */
+        char name[32];    /* xvda */
+        char domain[256]; /* its domain's name as last seen, escaped */
+        char base[64];    /* B, relative */
+        char front[80];   /* F */
+        bool dirty;       /* is to be looked at */
         bool watched;
         bool adopted; /* was looked at once */
 
@@ -63,6 +64,8 @@ struct disk {
         enum disk_job job;
         enum disk_after after;
         bool reattached;
+        uint64_t asked_us; /* when the guest was asked to let go; 0: it was not
+                            */
         /* The ring is served but xenstore does not say so yet. */
         bool connected_due;
 
@@ -84,6 +87,8 @@ void disk_reconcile(struct disk *k);
 void disk_stop(struct disk *k);
 /* True if nothing of it is at an I/O thread. */
 bool disk_is_idle(const struct disk *k);
+/* Reads its domain's name again, if xenstore answers. */
+void disk_refresh_domain(struct disk *k);
 /* Takes it off the list and frees it; it is idle. Accepts NULL. */
 void disk_destroy(struct disk *k);
 /* Logs and writes the error, then closes the disk. */

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Less than a toolstack waits: libxl's and `evergrant detach` have 10 s. */
+#define CLOSE_PATIENCE_US (5u * 1000000u)
+
 static void close_disk(struct disk *k)
 {
         if (k->view.own != XENBUS_CLOSING)
@@ -187,6 +190,23 @@ static void unlatch(struct disk *k)
                 k->failed = false;
 }
 
+/* A disk that is taken away cannot be kept by a guest that does not answer:
+ * its frontend hangs, was killed, or is hostile. */
+static bool out_of_patience(struct disk *k, enum connect_own own)
+{
+        uint64_t now_us = 0;
+
+        if (own != CONNECT_ENDING || k->view.online) {
+                k->asked_us = 0;
+                return false;
+        }
+        (void)sd_event_now(k->daemon->event, CLOCK_MONOTONIC, &now_us);
+        if (!k->asked_us)
+                k->asked_us = now_us;
+        scan_hurry(k->daemon);
+        return now_us - k->asked_us >= CLOSE_PATIENCE_US;
+}
+
 void disk_reconcile(struct disk *k)
 {
         struct connect_input in;
@@ -218,6 +238,8 @@ void disk_reconcile(struct disk *k)
                 .dead = k->view.gone || k->view.dead,
         };
         action = connect_action(&in);
+        if (out_of_patience(k, in.own) && action == CONNECT_NONE)
+                action = CONNECT_FINISH;
         if (action != CONNECT_NONE)
                 log_debug("domain %u %s: own %s, frontend %s, %s%s: %s",
                           k->domid, k->name, connect_own_name(in.own),

@@ -103,6 +103,16 @@ int disk_read_front(void *arg, const char *key, char **value)
         return read_node(k, path, value);
 }
 
+void disk_refresh_domain(struct disk *k)
+{
+        CLEANUP_FREE char *name = NULL;
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "/local/domain/%u/name", k->domid);
+        if (read_node(k, path, &name) == 0)
+                log_escape(k->domain, sizeof(k->domain), name, strlen(name));
+}
+
 int disk_look(struct disk *k)
 {
         struct disk_view v = {0};
@@ -134,7 +144,10 @@ int disk_look(struct disk *k)
         ret = read_state(k, k->base, &v.own);
         if (ret == 0)
                 ret = read_state(k, k->front, &v.front);
-        if (ret == 0)
-                k->view = v;
-        return ret;
+        if (ret < 0)
+                return ret;
+        k->view = v;
+        if (!k->domain[0])
+                disk_refresh_domain(k);
+        return 0;
 }

@@ -66,6 +66,27 @@ static int on_back(sd_event_source *src, int fd, uint32_t events, void *arg)
         return 0;
 }
 
+/* Threads fail to start for the devices, nearly always. */
+static int explain_devices(int ret, struct err *e)
+{
+        char why[sizeof(e->text)];
+
+        memcpy(why, e->text, sizeof(why));
+        if (ret == -ENOENT || ret == -ENXIO || ret == -ENODEV)
+                return err_set(e, ret,
+                               "%.200s: load the kernel's modules xen-gntdev "
+                               "and xen-evtchn on a Xen host, or use "
+                               "`pocketxen run -- CMD` anywhere else",
+                               why);
+        if (ret == -EACCES || ret == -EPERM)
+                return err_set(e, ret,
+                               "%.200s: run evergrantd as root, or as a user "
+                               "who may open /dev/xen/gntdev and "
+                               "/dev/xen/evtchn",
+                               why);
+        return ret;
+}
+
 static int start_threads(struct daemon *d, struct err *e)
 {
         struct back_thread_opts opts = {.no_uring = d->options.no_uring};
@@ -77,7 +98,7 @@ static int start_threads(struct daemon *d, struct err *e)
         for (unsigned i = 0; i < d->options.io_threads; i++) {
                 ret = back_thread_start(&d->threads[i], i, &opts, e);
                 if (ret < 0)
-                        return ret;
+                        return explain_devices(ret, e);
                 d->nthreads++;
         }
         if (!back_thread_has_uring(d->threads[0], &why))

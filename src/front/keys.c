@@ -229,7 +229,7 @@ unsigned front_keys_max_order(struct eg_disk *d)
         if (xen_store_read_u64_or(d->xs, back_key(d, "max-ring-page-order", &p),
                                   UINT32_MAX, 0, &order) < 0)
                 return 0;
-        return (unsigned)min_u64(order, BLK_MAX_RING_ORDER);
+        return (unsigned)order; /* the smaller of the two sides' counts */
 }
 
 bool front_keys_untrusted(struct eg_disk *d)

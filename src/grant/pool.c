@@ -58,12 +58,14 @@ static void chunk_unshare(struct grant_pool *p, struct pool_chunk *chunk)
 
 void grant_pool_destroy(struct grant_pool *p)
 {
-        struct pool_chunk *chunk;
+        struct pool_chunk *chunk, *next;
 
         if (!p)
                 return;
-        while ((chunk = TAILQ_FIRST(&p->chunks)))
+        for (chunk = TAILQ_FIRST(&p->chunks); chunk; chunk = next) {
+                next = TAILQ_NEXT(chunk, link);
                 chunk_unshare(p, chunk);
+        }
         free(p);
 }
 
@@ -89,7 +91,8 @@ static struct pool_page *pop_hot(struct grant_pool *p)
 {
         struct pool_page *page = p->hot;
 
-        p->hot = page->next;
+        /* The caller has counted the free pages: there is one. */
+        p->hot = page->next; /* NOLINT(clang-analyzer-core.NullDereference) */
         if (!p->hot)
                 p->cold = NULL;
         return page;

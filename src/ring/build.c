@@ -27,7 +27,8 @@ static void build_indirect(const struct blk_layout *l, uint8_t *p,
         memcpy(p + l->ind_id, &req->id, 8);
         memcpy(p + l->ind_sector, &req->sector, 8);
         memcpy(p + l->ind_handle, &req->handle, 2);
-        memcpy(p + l->ind_grefs, req->indirect_grefs, 4 * req->nindirect);
+        memcpy(p + l->ind_grefs, req->indirect_grefs,
+               sizeof(uint32_t) * req->nindirect);
 }
 
 void blk_build(enum blk_abi abi, void *slot, const struct blk_request *req)

@@ -153,7 +153,8 @@ static enum blk_verdict parse_indirect(const struct blk_layout *l,
         req->nindirect =
                 (nsegs + SEGS_PER_INDIRECT_PAGE - 1) / SEGS_PER_INDIRECT_PAGE;
         for (unsigned i = 0; i < req->nindirect; i++)
-                req->indirect_grefs[i] = get32(p + l->ind_grefs + 4 * i);
+                req->indirect_grefs[i] =
+                        get32(p + l->ind_grefs + sizeof(uint32_t) * i);
         return BLK_VALID;
 }
 

@@ -46,6 +46,7 @@ int xen_store_write(struct xen_store *s, const char *path, const char *value);
 int xen_store_printf(struct xen_store *s, const char *path, const char *fmt,
                      ...) PRINTF_LIKE(3, 4);
 int xen_store_rm(struct xen_store *s, const char *path); /* absent is 0 */
+/* Also true for a node that this domain may not read. */
 bool xen_store_exists(struct xen_store *s, const char *path);
 /* Names of the children; free() the array once, it is one block. */
 int xen_store_list(struct xen_store *s, const char *path, char ***names,

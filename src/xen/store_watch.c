@@ -20,7 +20,7 @@ static int connect_canary(void)
 
         if (!path || strlen(path) >= sizeof(addr.sun_path))
                 return -1;
-        strcpy(addr.sun_path, path);
+        memcpy(addr.sun_path, path, strlen(path));
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -1;

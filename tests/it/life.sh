@@ -125,3 +125,11 @@ keeper_stop() {
         DAEMON_PID=
         assert_eq "$status" 0 "status of evergrantd"
 }
+
+# keeper_end: stops both.
+keeper_end() {
+        local in=${KEEPER[1]} pid=$KEEPER_PID
+        keeper_stop
+        exec {in}>&-
+        wait "$pid"
+}

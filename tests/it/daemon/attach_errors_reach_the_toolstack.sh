@@ -42,7 +42,7 @@ refused "frontend-id is not 1" frontend-id 2
 refused "frontend is not $F" frontend /local/domain/2/device/vbd/51712
 refused "eg-grants" eg-grants sometimes
 refused "eg-ring-order" eg-ring-order 5
-refused "eg-max-persistent" eg-max-persistent -1
+refused "eg-max-persistent" eg-max-persistent 0x10
 refused "params is empty" params ""
 say "what the guest writes on its own side changes nothing"
 create

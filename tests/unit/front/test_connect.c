@@ -451,6 +451,7 @@ static void pool_buffers_survive_a_reconnect(void **state)
         assert_int_equal(eg_submit(d, &p.io), 0);
         eg_kick(d);
         assert_int_equal(eg_process(d), 1);
+        assert_ptr_not_equal(fake_page(fake.last.segs[0].gref), v[0].iov_base);
         assert_int_equal(((char *)v[0].iov_base)[511], 'p');
         assert_int_equal(((char *)v[0].iov_base)[512], 'n');
         assert_int_equal(((char *)v[0].iov_base)[1024], 'p');

@@ -2,6 +2,8 @@
 /* The data path against a backend that is honest. */
 #include <pthread.h>
 #include <poll.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "harness.h"
 
@@ -163,24 +165,30 @@ static void writes_that_wait_are_bounded(void **state)
 
         o.queue_bytes = 2 << 20;
         d = open_disk(&o);
-        fake.hold = true;
-        /* Fills the ring (1.4 MB), the rest waits. */
-        assert_int_equal(eg_submit(d, probe_io(&p[0], EG_WRITE, b, 2 << 20, 0)),
-                         0);
-        assert_int_equal(eg_submit(d, probe_io(&p[1], EG_WRITE, b, 1 << 20, 0)),
-                         0);
-        assert_int_equal(eg_submit(d, probe_io(&last, EG_WRITE, b, 1 << 20, 0)),
-                         -EAGAIN);
-        assert_int_equal(last.calls, 0);
-        /* Stable memory needs no copy, so no room. */
-        probe_io(&p[2], EG_WRITE, b, 1 << 20, 0);
-        p[2].io.flags = EG_IO_STABLE;
-        assert_int_equal(eg_submit(d, &p[2].io), 0);
-        eg_kick(d);
-        fake.hold = false;
-        fake_serve(~0u, false);
-        while (!p[2].calls)
-                eg_process(d);
+        /* Twice: what was set aside is given back. */
+        for (int round = 0; round < 2; round++) {
+                fake.hold = true;
+                /* Fills the ring (1.4 MB), the rest waits. */
+                assert_int_equal(
+                        eg_submit(d, probe_io(&p[0], EG_WRITE, b, 2 << 20, 0)),
+                        0);
+                assert_int_equal(
+                        eg_submit(d, probe_io(&p[1], EG_WRITE, b, 1 << 20, 0)),
+                        0);
+                assert_int_equal(
+                        eg_submit(d, probe_io(&last, EG_WRITE, b, 1 << 20, 0)),
+                        -EAGAIN);
+                assert_int_equal(last.calls, 0);
+                /* Stable memory needs no copy, so no room. */
+                probe_io(&p[2], EG_WRITE, b, 1 << 20, 0);
+                p[2].io.flags = EG_IO_STABLE;
+                assert_int_equal(eg_submit(d, &p[2].io), 0);
+                eg_kick(d);
+                fake.hold = false;
+                fake_serve(~0u, false);
+                while (!p[2].calls)
+                        eg_process(d);
+        }
         assert_int_equal(eg_submit(d, probe_io(&last, EG_WRITE, b, 1 << 20, 0)),
                          0);
         eg_close(d);
@@ -306,6 +314,53 @@ static void backend_without_features_is_used_all_the_same(void **state)
         d = open_disk(NULL);
         assert_int_equal(eg_flush(d), 0);
         assert_int_equal(fake.flushes, 0);
+        eg_close(d);
+}
+
+/* Done without a request, in the middle of a queue. */
+static void flush_without_a_cache_is_done_once(void **state)
+{
+        struct eg_disk *d;
+        struct probe p[3];
+        char b[1024];
+        int ran = 0;
+
+        fake_rm(FAKE_B "/feature-flush-cache");
+        d = open_disk(NULL);
+        fake.hold = true;
+        assert_int_equal(eg_submit(d, probe_io(&p[0], EG_READ, b, 512, 0)), 0);
+        assert_int_equal(eg_submit(d, probe_io(&p[1], EG_FLUSH, NULL, 0, 0)),
+                         0);
+        assert_int_equal(eg_submit(d, probe_io(&p[2], EG_READ, b, 512, 0)), 0);
+        eg_kick(d);
+        fake_serve(~0u, false);
+        for (int i = 0; i < 5; i++)
+                ran += eg_process(d);
+        assert_int_equal(ran, 3);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(p[i].calls, 1);
+                assert_int_equal(p[i].error, 0);
+        }
+        eg_close(d);
+}
+
+static void withdrawn_discard_is_an_error(void **state)
+{
+        struct eg_disk *d = open_disk(NULL);
+        struct blk_request r;
+        struct probe p;
+
+        fake.hold = true;
+        probe_io(&p, EG_DISCARD, NULL, 0, 512);
+        p.io.length_bytes = 512;
+        assert_int_equal(eg_submit(d, &p.io), 0);
+        eg_kick(d);
+        assert_true(fake_take(&r));
+        fake_answer(r.id, r.wire_op, BLK_EOPNOTSUPP);
+        fake_push();
+        assert_int_equal(eg_process(d), 1);
+        assert_int_equal(p.error, -EOPNOTSUPP);
+        assert_int_equal(eg_submit(d, &p.io), -EOPNOTSUPP);
         eg_close(d);
 }
 
@@ -566,6 +621,68 @@ static void *worker(void *arg)
         return NULL;
 }
 
+static void *read_one(void *arg)
+{
+        char b[512];
+
+        return eg_pread(arg, b, 512, 0) == 0 ? arg : NULL;
+}
+
+static void reader_start(struct eg_disk *d, pthread_t *t, uint64_t inflight)
+{
+        struct eg_stats s;
+
+        pthread_create(t, NULL, read_one, d);
+        do {
+                usleep(1000);
+                eg_stats(d, &s);
+        } while (s.inflight != inflight);
+        usleep(20000); /* likely polling by now; right either way */
+}
+
+static void reader_join(struct eg_disk *d, pthread_t t)
+{
+        struct timespec until;
+        void *ret = NULL;
+
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += 20;
+        assert_int_equal(pthread_timedjoin_np(t, &ret, &until), 0);
+        assert_ptr_equal(ret, d);
+}
+
+static void follower_leads_when_the_leader_is_served(void **state)
+{
+        struct eg_disk *d = open_disk(NULL);
+        pthread_t t[3];
+
+        fake.hold = true;
+        for (unsigned i = 0; i < 3; i++)
+                reader_start(d, &t[i], i + 1);
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(fake_serve(1, false), 1);
+                reader_join(d, t[i]);
+        }
+        eg_close(d);
+}
+
+/* Someone else may take the response of the one who polls. */
+static void leader_is_woken_by_another_thread(void **state)
+{
+        struct eg_disk *d = open_disk(NULL);
+        struct blk_request r;
+        pthread_t t;
+
+        fake.hold = true;
+        reader_start(d, &t, 1);
+        assert_true(fake_take(&r));
+        fake_answer(r.id, r.wire_op, BLK_OKAY);
+        (void)back_ring_push(&fake.ring); /* no event */
+        assert_int_equal(eg_process(d), 0);
+        reader_join(d, t);
+        eg_close(d);
+}
+
 static void several_threads_block_on_one_disk(void **state)
 {
         struct eg_disk *d = open_disk(NULL);
@@ -626,6 +743,10 @@ int main(void)
                 T(small_platform_limits_slow_but_do_not_fail),
                 T(pool_buffers_are_used_in_place),
                 T(buffers_leave_room_for_other_io),
+                T(flush_without_a_cache_is_done_once),
+                T(withdrawn_discard_is_an_error),
+                T(follower_leads_when_the_leader_is_served),
+                T(leader_is_woken_by_another_thread),
                 T(several_threads_block_on_one_disk),
         };
 

@@ -196,7 +196,8 @@ static void node_quota_counts_what_a_domain_owns(void **state)
 static void node_size_is_bounded_with_names_and_permissions(void **state)
 {
         struct world *w = *state;
-        char value[2100], path[600];
+        char value[2100], path[2100];
+        struct xstore_count n;
 
         memset(value, 'v', sizeof(value));
         give_node(w, "/d", "n1 r2");
@@ -212,8 +213,14 @@ static void node_size_is_bounded_with_names_and_permissions(void **state)
         value[2007] = 'v';
         value[2050] = '\0';
         assert_string_equal(put(&w->d1, 0, path, value), "ENOSPC");
+        /* The second of the three does not fit: none is made. */
+        snprintf(path, sizeof(path), "/d/a/%02020d/y", 0);
+        assert_string_equal(put(&w->d1, 0, path, ""), "ENOSPC");
         ask1(&w->d1, XS_DIRECTORY, 0, "/d");
         assert_string_equal(listed(&w->d1), "");
+        assert_string_equal(get(&w->d1, 0, "/d/a"), "ENOENT");
+        xstore_count(w->xs, 1, &n);
+        assert_int_equal(n.nodes, 1);
         assert_string_equal(put(&w->d0, 0, "/d", value), "OK");
 }
 

@@ -299,7 +299,7 @@ static void a_transaction_has_a_limit_of_nodes(void **state)
 {
         struct world *w = *state;
         uint32_t tx, all;
-        char path[32];
+        char path[32], value[2101];
 
         put(&w->d0, 0, "/d", "");
         chmod_node(&w->d0, 0, "/d", "n1");
@@ -311,6 +311,13 @@ static void a_transaction_has_a_limit_of_nodes(void **state)
         }
         assert_string_equal(get(&w->d1, tx, "/d/1"), "ENOENT");
         assert_string_equal(get(&w->d1, tx, "/d/x"), "ENOSPC");
+        assert_string_equal(finish(&w->d1, tx), "ENOMEM");
+        /* Any limit that was hit, not only this one. */
+        tx = begin(&w->d1);
+        snprintf(path, sizeof(path), "/d/1");
+        memset(value, 'v', sizeof(value));
+        value[2100] = '\0';
+        assert_string_equal(put(&w->d1, tx, path, value), "ENOSPC");
         assert_string_equal(finish(&w->d1, tx), "ENOMEM");
         for (int i = 0; i < 2000; i++) {
                 snprintf(path, sizeof(path), "/e/%d", i);

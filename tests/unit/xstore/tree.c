@@ -63,6 +63,13 @@ static void directory_lists_in_the_order_of_creation(void **state)
         ask1(&w->d0, XS_RM, 0, "/d/zz");
         ask1(&w->d0, XS_DIRECTORY, 0, "/d");
         assert_string_equal(listed(&w->d0), "a ");
+        put(&w->d0, 0, "/d/ba", "");
+        put(&w->d0, 0, "/d/aa", "");
+        ask1(&w->d0, XS_RM, 0, "/d/a");
+        put(&w->d0, 0, "/d/a", "");
+        ask1(&w->d0, XS_RM, 0, "/d/a");
+        ask1(&w->d0, XS_DIRECTORY, 0, "/d");
+        assert_string_equal(listed(&w->d0), "ba aa ");
 }
 
 static void mkdir_keeps_what_is_there(void **state)
@@ -159,36 +166,60 @@ static void relative_paths_are_below_the_domains_home(void **state)
         assert_string_equal(get(&w->d0, 0, "/local/domain/1/x/y"), "one");
 }
 
-static void a_long_directory_is_too_big_and_comes_in_parts(void **state)
+static void fill_directory(struct peer *p, int pad, char *want)
 {
-        struct world *w = *state;
-        struct peer *p = &w->d0;
-        char name[32], gen[24], want[8192] = "", got[8192] = "";
-        size_t offset = 0, len;
-        bool last = false;
+        char name[32];
 
-        for (int i = 0; i < 500; i++) {
-                snprintf(name, sizeof(name), "/d/entry-%d", i);
+        ask1(p, XS_RM, 0, "/d");
+        *want = '\0';
+        for (int i = 0; i < 1000; i++) {
+                snprintf(name, sizeof(name), "/d/%0*d", pad, i);
                 put(p, 0, name, "");
                 strcat(strcat(want, name + 3), " ");
         }
-        assert_string_equal(ask1(p, XS_DIRECTORY, 0, "/d"), "E2BIG");
+}
+
+/* All parts, one after the other; the last one must say that it is that. */
+static void read_parts(struct peer *p, char *got, size_t total)
+{
+        char gen[24], text[16];
+        size_t offset = 0, len;
+
         ask2(p, XS_DIRECTORY_PART, 0, "/d", "0");
         strcpy(gen, p->answer);
-        while (!last) {
-                char text[16];
-
+        *got = '\0';
+        while (offset < total) {
                 snprintf(text, sizeof(text), "%zu", offset);
                 ask2(p, XS_DIRECTORY_PART, 0, "/d", text);
                 assert_int_equal(p->head.type, XS_DIRECTORY_PART);
                 assert_string_equal(p->answer, gen);
                 len = p->head.len - strlen(gen) - 1;
-                last = len == 1 || p->answer[p->head.len - 2] == '\0';
-                len -= last;
+                assert_true(len > 1);
+                if (offset + len > total) {
+                        len--;
+                        assert_int_equal(p->answer[p->head.len - 1], 0);
+                        assert_int_equal(p->answer[p->head.len - 2], 0);
+                }
                 strncat(got, listed(p) + strlen(gen) + 1, len);
                 offset += len;
+                if (offset == total)
+                        assert_int_equal(p->answer[p->head.len - 2], 0);
         }
-        assert_string_equal(got, want);
+}
+
+static void a_long_directory_is_too_big_and_comes_in_parts(void **state)
+{
+        static char want[32768], got[32768];
+        struct world *w = *state;
+
+        /* Names of several lengths: each fills a message differently. */
+        for (int pad = 4; pad < 20; pad++) {
+                fill_directory(&w->d0, pad, want);
+                assert_string_equal(ask1(&w->d0, XS_DIRECTORY, 0, "/d"),
+                                    "E2BIG");
+                read_parts(&w->d0, got, strlen(want));
+                assert_string_equal(got, want);
+        }
 }
 
 static void the_generation_follows_the_list(void **state)

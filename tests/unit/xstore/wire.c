@@ -169,6 +169,8 @@ static void introduction_and_release_by_the_toolstack(void **state)
         assert_string_equal(ask1(&w->d0, XS_IS_DOMAIN_INTRODUCED, 0, "9"), "F");
         assert_string_equal(events(&w->other),
                             "@introduceDomain|i @releaseDomain|r ");
+        xstore_domain_release(w->xs, 2); /* it still has a connection */
+        assert_string_equal(ask1(&w->d0, XS_RELEASE, 0, "2"), "ENOENT");
         assert_string_equal(ask1(&w->d0, XS_RELEASE, 0, "0"), "EINVAL");
         assert_string_equal(ask1(&w->d0, XS_RESUME, 0, "0"), "EINVAL");
         assert_string_equal(ask(&w->d0, XS_INTRODUCE, 0, "9\0007\0000", 6),
