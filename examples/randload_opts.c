@@ -92,20 +92,16 @@ static int number(const char *text, uint64_t max, uint64_t *v)
         n = strtoull(text, &end, 10);
         if (end == text || *text == '-' || errno)
                 return -EINVAL;
-        switch (*end) {
-        case 'G':
-                n <<= 10; /* fall through */
-        case 'M':
-                n <<= 10; /* fall through */
-        case 'k':
-                n <<= 10;
-                end++;
-                break;
-        default:
-                break;
+        if (*end) {
+                static const char units[] = "kMG";
+                const char *unit = strchr(units, *end);
+
+                if (!unit || end[1] || n >> 33)
+                        return -EINVAL;
+                n <<= 10 * (unit - units + 1);
         }
         *v = n;
-        return *end || n > max ? -EINVAL : 0;
+        return n > max ? -EINVAL : 0;
 }
 
 static int seconds(const char *text, double *v)

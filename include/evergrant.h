@@ -47,7 +47,7 @@ extern "C" {
 struct eg_disk; /* an open disk */
 struct eg_buf;  /* pages that are already shared with the backend */
 
-/* ---- options ------------------------------------------------------------ */
+/* ---- options ------------------------------------------------------------- */
 
 enum eg_reconnect {
         EG_RECONNECT_WAIT = 0, /* wait for the backend to come back (default) */
@@ -95,7 +95,7 @@ struct eg_options {
 };
 EG_API void eg_options_init(struct eg_options *opts);
 
-/* ---- opening and closing ------------------------------------------------ */
+/* ---- opening and closing ------------------------------------------------- */
 
 /* Opens the disk that the domain knows as vdev ("xvda", "51712") and waits
  * until it is connected. opts may be NULL.
@@ -121,7 +121,7 @@ EG_API void eg_close(struct eg_disk *disk);
 /* A sentence about this thread's last failed call; valid until its next. */
 EG_API const char *eg_error(void);
 
-/* ---- what the disk is --------------------------------------------------- */
+/* ---- what the disk is ---------------------------------------------------- */
 
 enum eg_state {
         EG_STATE_CONNECTING, /* or paused: the backend is away */
@@ -173,7 +173,7 @@ struct eg_stats {
 };
 EG_API void eg_stats(struct eg_disk *disk, struct eg_stats *stats);
 
-/* ---- asynchronous I/O --------------------------------------------------- */
+/* ---- asynchronous I/O ---------------------------------------------------- */
 
 enum eg_op { EG_READ, EG_WRITE, EG_FLUSH, EG_DISCARD };
 
@@ -232,7 +232,7 @@ EG_API int eg_fd(struct eg_disk *disk);
  * gone or broken. */
 EG_API int eg_process(struct eg_disk *disk);
 
-/* ---- buffers that are shared already ------------------------------------ */
+/* ---- buffers that are shared already ------------------------------------- */
 
 /* Gives a buffer of the pool's own pages: I/O from and to it is not copied.
  * EINVAL bytes is 0; EAGAIN the pool has not so many pages left (some stay
@@ -249,7 +249,7 @@ EG_API void eg_buf_free(struct eg_disk *disk, struct eg_buf *buf);
  * I/O at a time on each page. */
 EG_API const struct iovec *eg_buf_iov(const struct eg_buf *buf, unsigned *niov);
 
-/* ---- blocking I/O ------------------------------------------------------- */
+/* ---- blocking I/O -------------------------------------------------------- */
 
 /* Everything or nothing: 0, or an error of eg_submit or of done. Several
  * threads may call at once; their I/O is in flight together. While the backend

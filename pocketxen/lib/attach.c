@@ -19,7 +19,7 @@ void px_attach_unlock(void)
         pthread_mutex_unlock(&lock);
 }
 
-static bool dying(const struct px_attached *a)
+bool px_attach_dying(const struct px_attached *a)
 {
         return __atomic_load_n(&a->g.header->dying, __ATOMIC_RELAXED) != 0;
 }
@@ -30,7 +30,7 @@ static void sweep(void)
         struct px_attached **p = &attached, *a;
 
         while ((a = *p)) {
-                if (__atomic_load_n(&a->users, __ATOMIC_ACQUIRE) || !dying(a)) {
+                if (__atomic_load_n(&a->users, __ATOMIC_ACQUIRE) || !px_attach_dying(a)) {
                         p = &a->next;
                         continue;
                 }
@@ -86,7 +86,7 @@ struct px_attached *px_attach(struct px_conn *c, uint32_t domid)
 
         pthread_mutex_lock(&lock);
         for (a = attached; a; a = a->next)
-                if (a->domid == domid && !dying(a))
+                if (a->domid == domid && !px_attach_dying(a))
                         break;
         if (!a) {
                 sweep();

@@ -25,6 +25,8 @@ void px_attach_more(struct px_attached *a);
 void px_detach(struct px_attached *a);
 /* Lets go of dead domains that nothing is mapped from. */
 void px_attach_sweep(void);
+/* Its domain is dead; asked by a user. */
+bool px_attach_dying(const struct px_attached *a);
 
 /* Around fork, and the child's start without any of it. */
 void px_attach_lock(void);

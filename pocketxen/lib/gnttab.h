@@ -66,5 +66,7 @@ int px_pin_ref(xengnttab_handle *h, struct px_attached *a, uint32_t ref,
 void px_unpin_ref(xengnttab_handle *h, struct px_attached *a, uint32_t record);
 /* The attachment without a new user: stays while the handle is open. */
 struct px_attached *px_warm(xengnttab_handle *h, uint32_t domid);
+/* Dead domains do not stay warm: this would keep their memory. */
+void px_warm_sweep(xengnttab_handle *h);
 
 #endif

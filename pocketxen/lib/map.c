@@ -219,6 +219,7 @@ struct px_mapping *px_mapping_find(xengnttab_handle *h, void *start)
 int px_unmap(xengnttab_handle *h, struct px_mapping *m)
 {
         struct px_mapping **p = &h->hash[bucket(m->start)];
+        bool dead;
 
         if (munmap(m->start, (size_t)m->count * PXW_PAGE) < 0)
                 return -1;
@@ -227,7 +228,10 @@ int px_unmap(xengnttab_handle *h, struct px_mapping *m)
         *p = m->next;
         h->live--;
         count_unmaps(h, m);
+        dead = px_attach_dying(page_from(m, 0)); /* before it may be freed */
         unpin_pages(h, m, m->count);
         mapping_free(h, m);
+        if (dead)
+                px_warm_sweep(h);
         return 0;
 }

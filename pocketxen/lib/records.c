@@ -45,17 +45,26 @@ void px_unpin_ref(xengnttab_handle *h, struct px_attached *a, uint32_t record)
         px_record_put(h, record);
 }
 
+void px_warm_sweep(xengnttab_handle *h)
+{
+        for (unsigned i = 0; i < PX_DOMID_CACHE; i++) {
+                if (h->warm[i] && px_attach_dying(h->warm[i])) {
+                        px_detach(h->warm[i]);
+                        h->warm[i] = NULL;
+                }
+        }
+        px_attach_sweep();
+}
+
 struct px_attached *px_warm(xengnttab_handle *h, uint32_t domid)
 {
         struct px_attached **w = &h->warm[domid % PX_DOMID_CACHE];
 
-        if (*w && (*w)->domid == domid &&
-            !__atomic_load_n(&(*w)->g.header->dying, __ATOMIC_RELAXED))
+        if (*w && (*w)->domid == domid && !px_attach_dying(*w))
                 return *w;
-        if (*w) {
+        px_warm_sweep(h);
+        if (*w)
                 px_detach(*w);
-                *w = NULL;
-        }
         *w = px_attach(&h->conn, domid);
         return *w;
 }

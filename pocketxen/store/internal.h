@@ -61,7 +61,7 @@ struct node {
         uint64_t seen;           /* gen at the first access, 0: was not there */
         bool exists, dirty;      /* in the eyes of the transaction */
         bool noted, noted_exact; /* watches (on this very node) will fire */
-        struct perms *before, *parent_before; /* while it is committed */
+        struct perms *before;    /* while it is committed */
         char path[];
 };
 struct table {
@@ -140,10 +140,11 @@ int watch_remove(struct xstore_conn *c, const char *path, size_t len,
                  const char *token);
 void watch_remove_all(struct xstore_conn *c);
 /* path changed. exact: only watches on this very node. before: permissions
- * that the node (and its parent) had, for who could see it until now; may be
- * NULL. Sends at once. */
+ * that it had, for who could see it until now; may be NULL. Call it while the
+ * node is there: when it is gone already, nobody is told on account of its
+ * parent (as in xenstored, for removals in transactions). Sends at once. */
 void watch_fire(struct xstore *xs, const char *path, size_t len, bool exact,
-                const struct perms *before, const struct perms *parent_before);
+                const struct perms *before);
 int special_find(const char *name); /* or -1 */
 void special_fire(struct xstore *xs, enum special which);
 

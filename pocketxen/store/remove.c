@@ -23,7 +23,7 @@ static void remove_one(const struct actor *a, struct node *n, bool exact)
                 return;
         }
         /* While it is still there: its permissions decide who is told. */
-        watch_fire(a->xs, n->path, n->path_len, exact, NULL, NULL);
+        watch_fire(a->xs, n->path, n->path_len, exact, NULL);
         domain_account(a->xs, n->perms->e[0].domid, -1);
         table_remove(&a->xs->table, n);
 }

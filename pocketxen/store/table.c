@@ -23,7 +23,6 @@ static void node_free(struct node *n)
 {
         perms_unref(n->perms);
         perms_unref(n->before);
-        perms_unref(n->parent_before);
         free(n->value.p);
         free(n->children.p);
         free(n);

@@ -176,22 +176,15 @@ static void apply_node(struct xstore *xs, struct node *n)
         domain_account(xs, live->perms->e[0].domid, 1);
 }
 
-static struct perms *live_perms(struct xstore *xs, const char *path, size_t len)
-{
-        struct node *live = table_find(&xs->table, path, len);
-
-        return live ? perms_ref(live->perms) : NULL;
-}
-
 /* Who could see the changed nodes before. */
 static void remember(struct xstore *xs, struct transaction *tx)
 {
         for (struct node *n = tx->first; n; n = n->next) {
-                if (!n->noted && !n->noted_exact)
-                        continue;
-                n->before = live_perms(xs, n->path, n->path_len);
-                n->parent_before = live_perms(
-                        xs, n->path, path_parent(n->path, n->path_len));
+                struct node *live =
+                        table_find(&xs->table, n->path, n->path_len);
+
+                if (live && (n->noted || n->noted_exact))
+                        n->before = perms_ref(live->perms);
         }
 }
 
@@ -202,7 +195,7 @@ static void fire(struct xstore *xs, const struct transaction *tx)
         for (const struct node *n = tx->first; n; n = n->next)
                 if ((n->noted || n->noted_exact) && (n->seen || n->exists))
                         watch_fire(xs, n->path, n->path_len, !n->noted,
-                                   n->before, n->parent_before);
+                                   n->before);
 }
 
 static int apply(struct xstore *xs, struct transaction *tx)

@@ -60,7 +60,7 @@ static void changed(const struct actor *a, struct node *n,
         if (a->tx)
                 n->noted = true;
         else
-                watch_fire(a->xs, n->path, n->path_len, false, before, NULL);
+                watch_fire(a->xs, n->path, n->path_len, false, before);
 }
 
 /* A transaction that hit a limit has done half of a thing: it cannot be

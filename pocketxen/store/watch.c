@@ -123,7 +123,7 @@ static int by_serial(const void *a, const void *b)
 struct event {
         const char *path;
         size_t len;
-        const struct perms *before, *parent_before;
+        const struct perms *before;
         const struct node *node, *parent;
 };
 
@@ -136,10 +136,9 @@ static bool may_read(const struct perms *p, const struct domain *d)
  * it in its parent's list. */
 static bool visible(const struct event *e, const struct domain *d)
 {
-        return domain_is_privileged(d) ||
+        return domain_is_privileged(d) || may_read(e->before, d) ||
                may_read(e->node ? e->node->perms : NULL, d) ||
-               may_read(e->parent ? e->parent->perms : NULL, d) ||
-               may_read(e->before, d) || may_read(e->parent_before, d);
+               may_read(e->parent ? e->parent->perms : NULL, d);
 }
 
 static void deliver(const struct event *e, struct watch *w)
@@ -199,17 +198,18 @@ static void deliver_all(struct watch_table *t, const struct event *e,
 }
 
 void watch_fire(struct xstore *xs, const char *path, size_t len, bool exact,
-                const struct perms *before, const struct perms *parent_before)
+                const struct perms *before)
 {
         struct watch_table *t = &xs->watches;
-        struct event e = {path, len, before, parent_before, NULL, NULL};
+        struct event e = {path, len, before, NULL, NULL};
         uint32_t h = path_hash("", 0);
         size_t count = 0;
 
         if (!t->count)
                 return;
         e.node = table_find(&xs->table, path, len);
-        e.parent = table_find(&xs->table, path, path_parent(path, len));
+        if (e.node)
+                e.parent = table_find(&xs->table, path, path_parent(path, len));
         for (size_t i = 0; i < len; i++) {
                 h = (h ^ (unsigned char)path[i]) * 16777619u;
                 if (i + 1 == len || (!exact && (i == 0 || path[i + 1] == '/')))
@@ -230,7 +230,7 @@ void special_fire(struct xstore *xs, enum special which)
 {
         const char *name = special_names[which];
         size_t len = strlen(name);
-        struct event e = {name, len, xs->special[which], NULL, NULL, NULL};
+        struct event e = {name, len, xs->special[which], NULL, NULL};
         struct watch_table *t = &xs->watches;
 
         if (t->count)

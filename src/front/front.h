@@ -43,7 +43,7 @@ enum front_state {
 };
 #define FRONT_LIVE_STATES FRONT_DEAD
 
-/* ---- where the bytes of an I/O are ------------------------------------- */
+/* ---- where the bytes of an I/O are --------------------------------------- */
 
 struct front_cursor {
         const struct iovec *iov;
@@ -77,7 +77,7 @@ struct front_io_list {
         uint64_t n;
 };
 
-/* ---- parts and slots ---------------------------------------------------- */
+/* ---- parts and slots ----------------------------------------------------- */
 
 struct front_part {
         struct front_part *next; /* free or resend list */
@@ -119,7 +119,7 @@ struct eg_buf {
         struct iovec *iov;
 };
 
-/* ---- a disk ------------------------------------------------------------- */
+/* ---- a disk -------------------------------------------------------------- */
 
 /* What the backend says at connect, checked. */
 struct front_facts {
@@ -183,7 +183,7 @@ struct eg_disk {
         uint64_t past_shares, past_unshares; /* of pools that are gone */
 };
 
-/* ---- options.c ---------------------------------------------------------- */
+/* ---- options.c ----------------------------------------------------------- */
 
 int front_options_check(struct eg_options *opts, struct err *e);
 /* This thread's error: what eg_error gives. */
@@ -191,7 +191,7 @@ struct err *front_err(void);
 void front_log(struct eg_disk *d, enum eg_log_level level, const char *fmt, ...)
         PRINTF_LIKE(3, 4);
 
-/* ---- keys.c: xenstore, and nothing else --------------------------------- */
+/* ---- keys.c, facts.c: xenstore, and nothing else ------------------------- */
 
 /* Reads and checks backend and backend-id of d->front_path. -ENOENT: there is
  * no such device (any more); -EPERM: refused. */
@@ -209,17 +209,41 @@ void front_keys_set_state(struct eg_disk *d, enum xenbus_state s);
 /* True if the toolstack says that the backend will not be back. */
 bool front_keys_offline(struct eg_disk *d);
 
-/* ---- connect.c ---------------------------------------------------------- */
+/* ---- fds.c --------------------------------------------------------------- */
 
-/* Follows the backend's state as far as it goes now. */
-void front_connect_step(struct eg_disk *d);
+uint64_t front_now_ms(void);
+/* 0 once the deadline is there. */
+int front_remaining_ms(uint64_t deadline_ms);
+/* -EBUSY: another process of this domain has the disk. */
+int front_take_ownership(struct eg_disk *d, struct err *e);
+int front_open_fds(struct eg_disk *d, struct err *e);
+void front_close_fds(struct eg_disk *d);
+
+/* ---- disk.c -------------------------------------------------------------- */
+
+void front_disk_free(struct eg_disk *d);
+
+/* ---- actions.c: what connect.c's table does ------------------------------ */
+
 /* Ends the disk for good: everything outstanding gets error. */
 void front_fail(struct eg_disk *d, int error, const char *fmt, ...)
         PRINTF_LIKE(3, 4);
 /* The backend broke the protocol. */
 void front_broken(struct eg_disk *d, const char *what);
 
-/* ---- link.c: what a connection holds ------------------------------------ */
+void front_gone(struct eg_disk *d);
+void front_restart(struct eg_disk *d);
+void front_publish_link(struct eg_disk *d);
+void front_connect_disk(struct eg_disk *d);
+void front_resize(struct eg_disk *d);
+void front_lost(struct eg_disk *d, enum xenbus_state back);
+void front_refused(struct eg_disk *d, enum xenbus_state back);
+
+/* ---- connect.c ----------------------------------------------------------- */
+
+/* Follows the backend's state as far as it goes now. */
+void front_connect_step(struct eg_disk *d);
+/* ---- link.c: what a connection holds ------------------------------------- */
 
 int front_link_create(struct eg_disk *d, struct err *e);
 /* Takes parts off the ring (to the resend list), unbinds, unshares. Accepts a
@@ -241,11 +265,23 @@ void front_cursor_skip(struct front_cursor *c, size_t len_bytes);
 /* The sum of iov, or -EINVAL if it is 0 or too large. */
 int front_iov_bytes(const struct iovec *iov, unsigned niov, uint64_t *bytes);
 
-/* ---- part.c -------------------------------------------------------------- */
+/* ---- pages.c ------------------------------------------------------------- */
 
 /* How many bytes the next part may take, and its segments' geometry. Pure. */
 uint64_t front_part_plan(uint64_t rest_bytes, size_t buf_offset_bytes,
                          unsigned max_pages, unsigned *nsegs);
+/* Segments over the caller's own pool pages (S7 holds: they are pool pages
+ * too). */
+void front_part_direct(struct front_part *p, const struct eg_buf *buf,
+                       size_t buf_offset_bytes);
+/* Takes pages for p->len_bytes, to be filled from byte 0 on. -EAGAIN or
+ * -ENOSPC as in grant/pool.h. */
+int front_part_copied(struct eg_disk *d, struct front_part *p);
+/* Gives back what part_copied took. */
+void front_pages_give(struct eg_disk *d, struct front_part *p);
+
+/* ---- part.c -------------------------------------------------------------- */
+
 /* Cuts the next part of io and puts it on the ring; 0, -EAGAIN (no slot or no
  * pages now) or an error that fails io. */
 int front_part_start(struct eg_disk *d, struct eg_io *io);

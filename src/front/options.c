@@ -65,11 +65,18 @@ const char *eg_state_name(enum eg_state s)
         return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "unknown";
 }
 
+static void name_log(void)
+{
+        log_set_name("libevergrant");
+}
+
 void front_log(struct eg_disk *d, enum eg_log_level level, const char *fmt, ...)
 {
+        static pthread_once_t named = PTHREAD_ONCE_INIT;
         char line[512];
         va_list ap;
 
+        pthread_once(&named, name_log);
         va_start(ap, fmt);
         vsnprintf(line, sizeof(line), fmt, ap);
         va_end(ap);

@@ -5,18 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-uint64_t front_part_plan(uint64_t rest_bytes, size_t buf_offset_bytes,
-                         unsigned max_pages, unsigned *nsegs)
-{
-        unsigned in_page = buf_offset_bytes % GRANT_PAGE_BYTES;
-        uint64_t room = (uint64_t)max_pages * GRANT_PAGE_BYTES - in_page;
-        uint64_t bytes = min_u64(rest_bytes, room);
-
-        *nsegs = (unsigned)((in_page + bytes + GRANT_PAGE_BYTES - 1) /
-                            GRANT_PAGE_BYTES);
-        return bytes;
-}
-
 static struct front_part *part_alloc(struct eg_disk *d)
 {
         struct front_part *p = d->free_parts;
@@ -40,107 +28,7 @@ void front_parts_free(struct eg_disk *d)
         }
 }
 
-/* ---- pages ------------------------------------------------------------- */
-
-/* S1: fresh pages for this request alone. */
-static int share_fresh(struct eg_disk *d, struct front_part *p, unsigned n)
-{
-        uint32_t refs[BLK_DIRECT_SEGS];
-        int ret = xen_shares_share(d->shares, d->backend_domid, n, true, refs,
-                                   &p->shared);
-
-        if (ret < 0) {
-                p->shared = NULL;
-                /* What is in flight comes back and makes room. */
-                return ret == -ENOSPC && d->shadow.used ? -EAGAIN : ret;
-        }
-        d->past_shares++;
-        for (unsigned i = 0; i < n; i++) {
-                p->segs[i].gref = refs[i];
-                p->mem[i] = (uint8_t *)p->shared + i * GRANT_PAGE_BYTES;
-        }
-        return 0;
-}
-
-static int pages_take(struct eg_disk *d, struct front_part *p, unsigned n)
-{
-        int ret;
-
-        if (d->opts.share_per_request)
-                return share_fresh(d, p, n);
-        ret = grant_pool_take(d->pool->grants, n, p->pages);
-        if (ret < 0) {
-                p->pages[0] = NULL;
-                return ret;
-        }
-        for (unsigned i = 0; i < n; i++) {
-                p->segs[i].gref = p->pages[i]->gref;
-                p->mem[i] = p->pages[i]->page;
-        }
-        return 0;
-}
-
-static void pages_give(struct eg_disk *d, struct front_part *p)
-{
-        if (p->shared) {
-                xen_shares_unshare(d->shares, p->shared, p->nsegs);
-                d->past_unshares++;
-                p->shared = NULL;
-        } else if (p->pages[0]) {
-                /* The last first: the pool is a stack, so that the next
-                 * request gets the first ones again. */
-                for (unsigned i = p->nsegs; i > 0; i--)
-                        grant_pool_give(d->pool->grants, p->pages[i - 1],
-                                        d->untrusted);
-                p->pages[0] = NULL;
-        }
-}
-
-/* Pages filled from byte 0 on. */
-static int part_copied(struct eg_disk *d, struct front_part *p)
-{
-        unsigned n;
-        int ret;
-
-        (void)front_part_plan(p->len_bytes, 0, BLK_DIRECT_SEGS, &n);
-        ret = pages_take(d, p, n);
-        if (ret < 0)
-                return ret;
-        p->nsegs = n;
-        p->direct = false;
-        for (unsigned i = 0; i < n; i++) {
-                uint64_t in_page = min_u64(p->len_bytes - i * GRANT_PAGE_BYTES,
-                                           GRANT_PAGE_BYTES);
-
-                p->segs[i].first_sector = 0;
-                p->segs[i].last_sector = (uint8_t)(in_page / SECTOR_BYTES - 1);
-        }
-        return 0;
-}
-
-/* The caller's own pool pages (S7 holds: they are pool pages too). */
-static void part_direct(struct front_part *p, const struct eg_buf *buf,
-                        size_t buf_offset_bytes)
-{
-        size_t at = buf_offset_bytes, end = at + p->len_bytes;
-
-        p->direct = true;
-        p->nsegs = 0;
-        while (at < end) {
-                size_t page = at / GRANT_PAGE_BYTES;
-                size_t stop = min_u64(end, (page + 1) * GRANT_PAGE_BYTES);
-                struct blk_seg *s = &p->segs[p->nsegs++];
-
-                s->gref = buf->pages[page]->gref;
-                s->first_sector =
-                        (uint8_t)(at % GRANT_PAGE_BYTES / SECTOR_BYTES);
-                s->last_sector =
-                        (uint8_t)((stop - 1) % GRANT_PAGE_BYTES / SECTOR_BYTES);
-                at = stop;
-        }
-}
-
-/* ---- on the ring -------------------------------------------------------- */
+/* ---- on the ring --------------------------------------------------------- */
 
 static void part_put(struct eg_disk *d, struct front_part *p)
 {
@@ -208,10 +96,10 @@ static int part_cut(struct eg_disk *d, struct front_part *p, unsigned max_pages)
         p->len_bytes =
                 front_part_plan(f->rest_bytes, direct ? at : 0, max_pages, &n);
         if (direct) {
-                part_direct(p, io->buf, at);
+                front_part_direct(p, io->buf, at);
                 return 0;
         }
-        return part_copied(d, p);
+        return front_part_copied(d, p);
 }
 
 static int part_fill(struct eg_disk *d, struct front_part *p)
@@ -277,7 +165,7 @@ int front_part_again(struct eg_disk *d, struct front_part *p)
                 return 0;
         }
         if (moves_data(p)) {
-                ret = part_copied(d, p);
+                ret = front_part_copied(d, p);
                 if (ret < 0)
                         return ret == -ENOSPC && d->shadow.used ? -EAGAIN : ret;
         }
@@ -290,8 +178,7 @@ int front_part_again(struct eg_disk *d, struct front_part *p)
         return 0;
 }
 
-/* ---- and off it -----------------------------------------------------------
- */
+/* ---- and off it ---------------------------------------------------------- */
 
 static int status_error(struct eg_disk *d, const struct front_part *p,
                         int status)
@@ -345,12 +232,12 @@ void front_part_park(struct eg_disk *d, struct front_part *p)
                         return;
                 }
                 for (unsigned i = 0; i < p->nsegs; i++)
-                        memcpy((char *)p->saved + i * GRANT_PAGE_BYTES,
+                        memcpy((char *)p->saved + (size_t)i * GRANT_PAGE_BYTES,
                                p->mem[i], blk_seg_bytes(&p->segs[i]));
                 p->saved_iov = (struct iovec){p->saved, p->len_bytes};
                 front_cursor_init(&p->cursor, &p->saved_iov, 0);
         }
-        pages_give(d, p);
+        front_pages_give(d, p);
         p->nsegs = 0;
         p->next = NULL;
         *d->resend_tail = p;
@@ -361,7 +248,7 @@ void front_part_end(struct eg_disk *d, struct front_part *p, int error)
 {
         struct eg_io *io = p->io;
 
-        pages_give(d, p);
+        front_pages_give(d, p);
         free(p->saved);
         p->next = d->free_parts;
         d->free_parts = p;

@@ -34,7 +34,7 @@ struct eg_io *front_io_list_take(struct front_io_list *l)
         return io;
 }
 
-/* ---- accepting ---------------------------------------------------------- */
+/* ---- accepting ----------------------------------------------------------- */
 
 static int check_place(const struct eg_disk *d, const struct eg_io *io,
                        uint64_t len_bytes)

@@ -14,7 +14,7 @@ for dom in persistent map; do
         eg attach "$dom" xvda "$T/$dom.img" --grants "$dom"
         start_load "$dom" "$dom"
 done
-for _ in $(seq 5); do
+for _ in $(seq 3); do
         moves persistent
         moves map
         kill_daemon

@@ -181,8 +181,8 @@ ring_rig() {
         start_pocketxen
         # shellcheck disable=SC2086 # a list
         start_daemon ${DAEMON_ARGS-}
-        POCKETXEN=$POCKETXEN EVERGRANT="$POCKETXEN exec 0 -- $EVERGRANT" \
-                LD_LIBRARY_PATH=$EG_BUILD/pocketxen/lib "$program" "$@" \
+        env POCKETXEN="$POCKETXEN" EVERGRANT="$POCKETXEN exec 0 -- $EVERGRANT" \
+                LD_LIBRARY_PATH="$EG_BUILD/pocketxen/lib" "$program" "$@" \
                 >"$T/rig.log" 2>&1 || { cat "$T/rig.log"; fail "the rig"; }
         cat "$T/rig.log"
         stop_daemon

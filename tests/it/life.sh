@@ -24,13 +24,19 @@ start_load() {
         LOAD_PID[$name]=$!
 }
 
-# end_load NAME…: nothing was lost, wrong or refused. Reads back all that was
-# written; the last one's result is in $LOAD.
+# end_load NAME…: ends them, then as finish_load.
 end_load() {
-        local name rc
+        local name
         for name; do
                 kill -TERM "${LOAD_PID[$name]}" 2>/dev/null || true
         done
+        finish_load "$@"
+}
+
+# finish_load NAME…: waits for their end. Nothing was lost, wrong or refused, and
+# all that was written was read back; the last one's result is in $LOAD.
+finish_load() {
+        local name rc
         for name; do
                 rc=0
                 wait "${LOAD_PID[$name]}" || rc=$?
@@ -91,8 +97,9 @@ nodes() {
         xs ls -f | sort
 }
 
+# Without the kernel's own for io_uring, which come and go.
 threads_of() {
-        find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l
+        cat "/proc/$1/task"/*/comm 2>/dev/null | grep -vc '^iou-'
 }
 
 fds_of() {

@@ -18,13 +18,17 @@ create() {
 }
 
 refused() {
-        local because=$1
+        local because=$1 before
         shift
+        before=$(grep -c "error:" "$DAEMON_LOG" || true)
         create "$@"
         wait_for '[ "$(node $B/hotplug-status)" = error ]'
         assert_has "$(node $B/hotplug-error)" "$because"
         wait_for '[ "$(node $B/state)" = 6 ]'
         assert_has "$(eg list)" "$because"
+        # Tried once, not again and again.
+        assert_eq "$(($(grep -c "error:" "$DAEMON_LOG") - before))" 1 "attempts"
+        assert_eq "$(node $B/state)" 6 "the state a moment later"
         xs rm $BACK/1
         xs rm $F
         wait_for '! eg list | grep -q xvda'

@@ -34,6 +34,16 @@ for how in "persistent 4 order=4" "auto 0 persistent=0" "persistent 1 order=1" \
                 assert_eq "$(node $F/$key)" absent "the leftover $key"
         done
 done
+say "persistent only if both sides want it"
+for mode in map copy; do
+        eg detach g1 xvda >/dev/null
+        eg attach g1 xvda ram:4M --grants $mode >/dev/null
+        assert_eq "$(node $BACK/1/51712/feature-persistent)" 0
+        guest g1 a xvda
+        assert_eq "$(served)" "$mode 0" "served"
+        assert_eq "$(counter g1 xvda kept_high)" 0 "pages kept"
+        end_guest a
+done
 say "a frontend that asks for more than was offered is refused"
 eg detach g1 xvda >/dev/null
 eg attach g1 xvda ram:4M --ring-order 1 >/dev/null

@@ -59,8 +59,8 @@ static void write_ring_keys(struct guest *g, const uint32_t *refs)
                 put(g, key, refs[i]);
         }
         put(g, "event-channel", (uint64_t)g->port);
-        assert_int_equal(
-                xen_store_write(g->xs, DIR "/protocol", "x86_64-abi"), 0);
+        assert_int_equal(xen_store_write(g->xs, DIR "/protocol", "x86_64-abi"),
+                         0);
 }
 
 void guest_connect(struct guest *g, struct connect_opts o)
@@ -100,9 +100,9 @@ void guest_page(struct guest *g, struct page *p, bool writable)
 {
         void *bytes;
 
-        assert_int_equal(xen_shares_share(g->shares, 0, 1, writable, &p->gref,
-                                          &bytes),
-                         0);
+        assert_int_equal(
+                xen_shares_share(g->shares, 0, 1, writable, &p->gref, &bytes),
+                0);
         p->bytes = bytes;
 }
 

@@ -89,12 +89,12 @@ int rig_run(const char *fmt, ...) PRINTF_LIKE(1, 2);
 extern char rig_said[1 << 20];
 
 /* Polls an expression for 10 s. */
-#define wait_until(expression)                                                 \
-        do {                                                                   \
-                int tries_ = 0;                                                \
-                while (!(expression) && ++tries_ < 1000)                       \
-                        usleep(10000);                                         \
-                assert_true(expression);                                       \
+#define wait_until(expression)                           \
+        do {                                             \
+                int tries_ = 0;                          \
+                while (!(expression) && ++tries_ < 1000) \
+                        usleep(10000);                   \
+                assert_true(expression);                 \
         } while (0)
 
 #endif

@@ -65,8 +65,8 @@ static void a_working_set_that_moved_becomes_warm(void **state)
 /* S11 and H18: the same gref in one request, and in two in flight. */
 static void a_gref_twice_in_flight_is_safe(void **state)
 {
-        struct guest *g = guest_create("fault:delay-ms=50:ram:8M",
-                                       "--grants persistent");
+        struct guest *g =
+                guest_create("fault:delay-ms=50:ram:8M", "--grants persistent");
         struct page p[2], twice[2];
 
         guest_connect(g, persistent);

@@ -186,15 +186,13 @@ static void domain_death_unmaps_everything(void **state)
         guest_connect(g, persistent);
         share_pages(g, p, 4);
         write_and_read(g, p, 4, 0);
-        assert_int_equal(rig_run("%s destroy %s", getenv("POCKETXEN"),
-                                 g->name),
+        assert_int_equal(rig_run("%s destroy %s", getenv("POCKETXEN"), g->name),
                          0);
         wait_until(rig_run("%s list | grep -w %s", getenv("POCKETXEN"),
                            g->name) != 0);
         wait_until(rig_run("%s exec 0 -- xenstore-exists "
                            "/local/domain/0/backend/evergrant/%u",
-                           getenv("POCKETXEN"),
-                           g->domid) != 0);
+                           getenv("POCKETXEN"), g->domid) != 0);
         xen_evtchn_close(g->ev);
         xen_store_close(g->xs);
 }
@@ -320,7 +318,8 @@ int main(void)
                 cmocka_unit_test(a_cap_of_zero_keeps_nothing),
                 cmocka_unit_test(
                         persistent_maps_are_writable_and_plain_writes_read_only),
-                cmocka_unit_test(auto_serves_old_frontends_by_the_measured_rule),
+                cmocka_unit_test(
+                        auto_serves_old_frontends_by_the_measured_rule),
                 cmocka_unit_test(every_ring_order_works),
         };
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# The xenstore that the tests here talk to, with Domain-0 and domains 1 and 2;
+# The xenstore that the tests here talk to, with Domain-0 and domains 1, 2 (and 3);
 # sourced after lib.sh. XSTORE_SERVER chooses: `test` is the store alone
 # (xstored_test), `pocketxen` the whole server, anything with a slash a
 # directory where somebody runs a store with sockets s0, s1 and s2.
@@ -23,7 +23,7 @@ start_xenstore() {
         case $XSTORE_SERVER in
         test)
                 mkfifo "$T/in"
-                "$XSTORE_BUILD/xstored_test" "$T/s0" "$T/s1" "$T/s2" \
+                "$XSTORE_BUILD/xstored_test" "$T/s0" "$T/s1" "$T/s2" "$T/s3" \
                         <"$T/in" >"$T/xstored.log" 2>&1 &
                 XSTORE_PID=$!
                 exec 8>"$T/in"

@@ -3,7 +3,8 @@
  * comes back, so that the same script can be run against two servers and the
  * outputs compared.
  *
- *   open C SOCKET       connection C (one letter)
+ *   open C SOCKET       connection C (one letter); SOCKET may be ring:N:DIR,
+ *                       domain N's ring of an xenstored on xenstored_shim
  *   C TYPE TX PAYLOAD   sends; TX is 0, a number, or a name given by START.
  *                       \0 is a NUL, \xHH a byte, \*N,c\ N times c, at the
  *                       rest of the line
@@ -25,6 +26,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <xen/io/xs_wire.h>
+
+#include "xs_ring.h"
 
 static const char *const types[] = {
         "CONTROL",
@@ -55,6 +58,7 @@ static const char *const types[] = {
 #define DRAIN_ID 0xd1a1
 
 static int fds[128];
+static struct xs_ring *rings[128];
 static struct {
         char name[32];
         uint32_t id;
@@ -71,7 +75,15 @@ static void open_conn(int c, const char *path)
 {
         struct sockaddr_un sa = {.sun_family = AF_UNIX};
         struct timeval tv = {.tv_sec = 20};
+        char dir[200];
+        int domid;
 
+        if (sscanf(path, "ring:%d:%199s", &domid, dir) == 2) {
+                rings[c] = xs_ring_open(dir, domid);
+                if (!rings[c])
+                        die(path);
+                return;
+        }
         if (strlen(path) >= sizeof(sa.sun_path))
                 die(path);
         strcpy(sa.sun_path, path);
@@ -129,10 +141,12 @@ static void print_payload(const char *data, size_t len)
         putchar('"');
 }
 
-static bool read_full(int fd, void *buf, size_t len)
+static bool read_full(int c, void *buf, size_t len)
 {
+        if (rings[c])
+                return xs_ring_read(rings[c], buf, len);
         for (size_t at = 0; at < len;) {
-                ssize_t n = read(fd, (char *)buf + at, len - at);
+                ssize_t n = read(fds[c], (char *)buf + at, len - at);
 
                 if (n <= 0)
                         return false;
@@ -144,13 +158,13 @@ static bool read_full(int fd, void *buf, size_t len)
 /* One message; false if the server has closed the connection. */
 static bool receive(int c, struct xsd_sockmsg *h, char *data)
 {
-        if (!read_full(fds[c], h, sizeof(*h)))
+        if (!read_full(c, h, sizeof(*h)))
                 return false;
         if (h->len > XENSTORE_PAYLOAD_MAX) {
                 printf("%c reply of %u bytes\n", c, h->len);
                 exit(1);
         }
-        return read_full(fds[c], data, h->len);
+        return read_full(c, data, h->len);
 }
 
 static void print_message(int c, const struct xsd_sockmsg *h, const char *data)
@@ -182,6 +196,12 @@ static void send_message(int c, uint32_t type, uint32_t id, uint32_t tx,
 {
         struct xsd_sockmsg h = {type, id, tx, (uint32_t)len};
 
+        if (rings[c]) {
+                if (!xs_ring_write(rings[c], &h, sizeof(h)) ||
+                    !xs_ring_write(rings[c], data, len))
+                        printf("%c cannot send\n", c);
+                return;
+        }
         if (send(fds[c], &h, sizeof(h), MSG_NOSIGNAL) != sizeof(h) ||
             send(fds[c], data, len, MSG_NOSIGNAL) != (ssize_t)len)
                 printf("%c cannot send\n", c);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 struct node {
@@ -99,7 +100,7 @@ struct ticks {
         struct rig *r;
         struct ticks *other;
         unsigned fired, want;
-        uint64_t last_ms;
+        uint64_t last_ms, start_ms;
 };
 
 static void tick(struct loop_timer *t)
@@ -110,23 +111,30 @@ static void tick(struct loop_timer *t)
         if (k->fired)
                 assert_true(now_ms > k->last_ms);
         k->last_ms = now_ms;
-        if (++k->fired == k->want)
+        k->fired++;
+        assert_true(now_ms >= k->start_ms + k->fired * k->t.period_ms);
+        if (k->fired == k->want)
                 loop_stop(k->r->l);
 }
 
-static void a_timer_fires_again_and_again_never_early(void **state)
+static void timers_fire_again_and_again_never_early(void **state)
 {
         struct rig *r = *state;
-        struct ticks k = {.r = r, .want = 10};
-        uint64_t start_ms = loop_now_ms(r->l);
+        struct ticks fast = {.r = r, .want = 40}, slow = {.r = r};
 
-        k.t = (struct loop_timer){.period_ms = 3, .fire = tick, .arg = &k};
-        loop_timer_add(r->l, &k.t);
+        fast.start_ms = slow.start_ms = loop_now_ms(r->l);
+        fast.t =
+                (struct loop_timer){.period_ms = 2, .fire = tick, .arg = &fast};
+        slow.t = (struct loop_timer){
+                .period_ms = 25, .fire = tick, .arg = &slow};
+        loop_timer_add(r->l, &fast.t);
+        loop_timer_add(r->l, &slow.t);
         loop_run(r->l);
-        assert_int_equal(k.fired, 10);
-        assert_true(loop_now_ms(r->l) - start_ms >= 30);
-        loop_timer_remove(r->l, &k.t);
-        loop_timer_remove(r->l, &k.t); /* twice is no harm */
+        assert_int_equal(fast.fired, 40);
+        assert_true(slow.fired > 0);
+        loop_timer_remove(r->l, &fast.t);
+        loop_timer_remove(r->l, &slow.t);
+        loop_timer_remove(r->l, &slow.t); /* twice is no harm */
 }
 
 static void remove_both(struct loop_timer *t)
@@ -241,18 +249,39 @@ static void *run_it(void *arg)
         return NULL;
 }
 
-/* Made and given descriptors by one thread, run by another. */
+struct seen {
+        struct loop_fd f;
+        atomic_uint n;
+};
+
+static void see(struct loop_fd *f)
+{
+        struct seen *s = container_of(f, struct seen, f);
+        eventfd_t v;
+
+        assert_int_equal(eventfd_read(f->fd, &v), 0);
+        atomic_fetch_add(&s->n, 1);
+}
+
+/* Made and given a descriptor by one thread, run by another. */
 static void a_loop_may_run_on_another_thread(void **state)
 {
         struct rig *r = *state;
         struct loop_work w = {.fn = stop_work, .arg = r->l};
-        struct timespec pause = {0, 2000000};
+        struct seen s = {.f = {.fd = eventfd(0, EFD_CLOEXEC), .ready = see}};
         pthread_t thread;
 
+        assert_int_equal(loop_fd_add(r->l, &s.f), 0);
         pthread_create(&thread, NULL, run_it, r->l);
-        nanosleep(&pause, NULL);
+        for (unsigned i = 1; i <= 3; i++) {
+                assert_int_equal(eventfd_write(s.f.fd, 1), 0);
+                while (atomic_load(&s.n) < i)
+                        usleep(100);
+        }
         loop_post(r->l, &w);
         pthread_join(thread, NULL);
+        loop_fd_remove(r->l, &s.f);
+        close(s.f.fd);
 }
 
 static void why_there_is_no_uring_is_said(void **state)
@@ -273,7 +302,7 @@ static void why_there_is_no_uring_is_said(void **state)
 const struct CMUnitTest call_tests[] = {
         BOTH_WAYS(work_of_threads_arrives_in_order_and_complete),
         BOTH_WAYS(work_may_post_itself_again),
-        BOTH_WAYS(a_timer_fires_again_and_again_never_early),
+        BOTH_WAYS(timers_fire_again_and_again_never_early),
         BOTH_WAYS(timers_may_go_in_callbacks),
         BOTH_WAYS(hooks_run_after_the_events_of_the_turn),
         BOTH_WAYS(hooks_may_go_in_hooks),

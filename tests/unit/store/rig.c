@@ -6,13 +6,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 uint64_t fake_room_bytes = UINT64_MAX;
 int fake_fallocate_error;
+int fake_sync_error;
 unsigned fake_short_bytes;
 
 uint64_t __real_ram_room_bytes(const char *root);
@@ -38,6 +41,17 @@ int __wrap_fallocate(int fd, int mode, off_t at, off_t len)
 int __wrap_fallocate64(int fd, int mode, off_t at, off_t len)
 {
         return __wrap_fallocate(fd, mode, at, len);
+}
+
+int __wrap_fdatasync(int fd);
+
+int __wrap_fdatasync(int fd)
+{
+        if (fake_sync_error) {
+                errno = fake_sync_error;
+                return -1;
+        }
+        return (int)syscall(SYS_fdatasync, fd);
 }
 
 static int setup(void **state, enum way way)
@@ -70,10 +84,20 @@ int rig_setup_no_uring_store(void **state)
         return setup(state, WAY_NO_URING_STORE);
 }
 
+void rig_end_child(struct rig *r)
+{
+        if (r->child <= 0)
+                return;
+        kill(r->child, SIGTERM);
+        waitpid(r->child, NULL, 0);
+        r->child = 0;
+}
+
 static int remove_one(const char *path, const struct stat *st, int kind,
                       struct FTW *ftw)
 {
-        return remove(path);
+        remove(path); /* a server may be faster */
+        return 0;
 }
 
 int rig_teardown(void **state)
@@ -82,8 +106,17 @@ int rig_teardown(void **state)
 
         fake_room_bytes = UINT64_MAX;
         fake_fallocate_error = 0;
+        fake_sync_error = 0;
         fake_short_bytes = 0;
         rig_close(r);
+        rig_end_child(r);
+        if (r->device[0]) {
+                char line[100];
+
+                snprintf(line, sizeof(line), "losetup -d %s", r->device);
+                if (system(line) != 0)
+                        print_message("%s failed\n", line);
+        }
         loop_destroy(r->l);
         nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         free(r);

@@ -17,7 +17,9 @@ struct rig {
         struct store_queue *q;
         unsigned pending;
         char dir[64];
-        char path[128]; /* dir/image */
+        char path[128];  /* dir/image */
+        pid_t child;     /* ended by the teardown, or 0 */
+        char device[64]; /* a loop device to be detached, or "" */
 };
 
 int rig_setup(void **state); /* WAY_URING */
@@ -45,6 +47,7 @@ void rig_close(struct rig *r);
 /* Opening must fail with this code and a text that has these words. */
 void rig_refused(struct rig *r, const char *target, bool readonly, int code,
                  const char *words);
+void rig_end_child(struct rig *r);
 /* Makes dir/image, sparse. */
 void rig_image(struct rig *r, uint64_t size_bytes);
 
@@ -72,8 +75,9 @@ void rig_random_io(struct rig *r, unsigned requests, unsigned seed,
                    bool discard);
 
 /* What the wrapped functions do. 0: as always. */
-extern uint64_t fake_room_bytes;  /* UINT64_MAX: the real one */
-extern int fake_fallocate_error;  /* of those that take memory */
+extern uint64_t fake_room_bytes; /* UINT64_MAX: the real one */
+extern int fake_fallocate_error; /* of those that take memory */
+extern int fake_sync_error;
 extern unsigned fake_short_bytes; /* the most that preadv, pwritev do */
 
 extern const struct CMUnitTest simple_tests[], ram_tests[], room_tests[],

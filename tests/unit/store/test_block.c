@@ -8,7 +8,8 @@
 #include <string.h>
 #include <sys/mount.h>
 
-static bool attach(struct rig *r, const char *options, char *dev, size_t room)
+/* The teardown detaches it. */
+static bool attach(struct rig *r, const char *options)
 {
         char line[300];
         FILE *f;
@@ -19,32 +20,20 @@ static bool attach(struct rig *r, const char *options, char *dev, size_t room)
         f = popen(line, "r");
         if (!f)
                 return false;
-        dev[0] = '\0';
-        if (!fgets(dev, (int)room, f))
-                dev[0] = '\0';
-        dev[strcspn(dev, "\n")] = '\0';
-        return pclose(f) == 0 && dev[0];
-}
-
-static void detach(const char *dev)
-{
-        char line[300];
-
-        snprintf(line, sizeof(line), "losetup -d %s", dev);
-        assert_int_equal(system(line), 0);
+        if (!fgets(r->device, sizeof(r->device), f))
+                r->device[0] = '\0';
+        r->device[strcspn(r->device, "\n")] = '\0';
+        return pclose(f) == 0 && r->device[0];
 }
 
 static void random_io_agrees_with_an_array(void **state)
 {
         struct rig *r = *state;
-        char dev[64];
 
-        if (!attach(r, "", dev, sizeof(dev)))
+        if (!attach(r, ""))
                 skip();
-        rig_open(r, dev);
+        rig_open(r, r->device);
         rig_random_io(r, 1500, 5, true);
-        rig_close(r);
-        detach(dev);
 }
 
 /* Sectors of 4 KiB: the guest's 512-byte writes go through the page cache,
@@ -53,36 +42,30 @@ static void small_writes_on_large_sectors_are_not_lost(void **state)
 {
         struct rig *r = *state;
         struct store_info info;
-        char dev[64];
 
-        if (!attach(r, "--sector-size 4096", dev, sizeof(dev)))
+        if (!attach(r, "--sector-size 4096"))
                 skip();
-        rig_open(r, dev);
+        rig_open(r, r->device);
         store_info(r->s, &info);
         assert_int_equal(info.block_bytes, 4096);
         assert_true(store_is_direct(r->s));
         rig_random_io(r, 4000, 6, false);
-        rig_close(r);
-        detach(dev);
 }
 
 static void discard_frees_blocks_of_the_file_below(void **state)
 {
         struct rig *r = *state;
-        uint8_t *buf = aligned_alloc(4096, 1 << 20);
         struct store_info info;
         uint64_t before;
-        char dev[64];
+        uint8_t *buf;
 
-        if (!attach(r, "", dev, sizeof(dev)))
+        if (!attach(r, ""))
                 skip();
-        rig_open(r, dev);
+        rig_open(r, r->device);
         store_info(r->s, &info);
-        if (!info.can_discard) {
-                rig_close(r);
-                detach(dev);
+        if (!info.can_discard)
                 skip();
-        }
+        buf = aligned_alloc(4096, 1 << 20);
         memset(buf, 1, 1 << 20);
         assert_int_equal(rig_do(r, STORE_WRITE, 0, buf, 1 << 20), 0);
         assert_int_equal(rig_do(r, STORE_FLUSH, 0, NULL, 0), 0);
@@ -90,65 +73,55 @@ static void discard_frees_blocks_of_the_file_below(void **state)
         assert_true(before >= 2048);
         assert_int_equal(rig_do(r, STORE_DISCARD, 0, NULL, 1 << 20), 0);
         assert_true(rig_blocks(r) + 1024 <= before);
-        rig_close(r);
-        detach(dev);
         free(buf);
 }
 
 static void a_claimed_device_is_refused(void **state)
 {
         struct rig *r = *state;
-        char dev[64];
         int fd;
 
-        if (!attach(r, "", dev, sizeof(dev)))
+        if (!attach(r, ""))
                 skip();
-        fd = open(dev, O_RDONLY | O_EXCL);
-        rig_refused(r, dev, false, -EBUSY, "mounted");
+        fd = open(r->device, O_RDONLY | O_EXCL);
+        rig_refused(r, r->device, false, -EBUSY, "mounted");
         close(fd);
-        rig_open(r, dev);
-        rig_refused(r, dev, false, -EBUSY, "in use");
-        rig_refused(r, dev, true, -EBUSY, "in use");
-        assert_int_equal(open(dev, O_RDONLY | O_EXCL), -1);
-        rig_open_readonly(r, dev);
-        rig_refused(r, dev, false, -EBUSY, "in use");
-        rig_close(r);
-        detach(dev);
+        rig_open(r, r->device);
+        rig_refused(r, r->device, false, -EBUSY, "in use");
+        rig_refused(r, r->device, true, -EBUSY, "in use");
+        assert_int_equal(open(r->device, O_RDONLY | O_EXCL), -1);
+        rig_open_readonly(r, r->device);
+        rig_refused(r, r->device, false, -EBUSY, "in use");
 }
 
 static void a_device_is_resized_by_its_owner(void **state)
 {
         struct rig *r = *state;
         struct store_info info;
-        char dev[64], line[200];
+        char line[200];
         struct err e;
 
-        if (!attach(r, "", dev, sizeof(dev)))
+        if (!attach(r, ""))
                 skip();
-        rig_open(r, dev);
+        rig_open(r, r->device);
         assert_int_equal(store_resize(r->s, 9 << 20, &e), -EINVAL);
         assert_non_null(strstr(e.text, "8388608 bytes, not 9437184"));
         assert_int_equal(truncate(r->path, 9 << 20), 0);
-        snprintf(line, sizeof(line), "losetup -c %s", dev);
+        snprintf(line, sizeof(line), "losetup -c %s", r->device);
         assert_int_equal(system(line), 0);
         assert_int_equal(store_resize(r->s, 9 << 20, &e), 0);
         store_info(r->s, &info);
         assert_int_equal(info.size_bytes, 9 << 20);
-        rig_close(r);
-        detach(dev);
 }
 
 static void a_read_only_device_is_explained(void **state)
 {
         struct rig *r = *state;
-        char dev[64];
 
-        if (!attach(r, "-r", dev, sizeof(dev)))
+        if (!attach(r, "-r"))
                 skip();
-        rig_refused(r, dev, false, -EROFS, "--readonly");
-        rig_open_readonly(r, dev);
-        rig_close(r);
-        detach(dev);
+        rig_refused(r, r->device, false, -EROFS, "--readonly");
+        rig_open_readonly(r, r->device);
 }
 
 const struct CMUnitTest block_tests[] = {

@@ -39,6 +39,18 @@ static void what_is_written_is_in_the_file(void **state)
         free(buf);
 }
 
+static void flush_is_a_system_call_and_gives_its_error(void **state)
+{
+        struct rig *r = *state;
+
+        rig_image(r, 1 << 20);
+        rig_open(r, r->path);
+        fake_sync_error = EIO;
+        assert_int_equal(rig_do(r, STORE_FLUSH, 0, NULL, 0), -EIO);
+        fake_sync_error = 0;
+        assert_int_equal(rig_do(r, STORE_FLUSH, 0, NULL, 0), 0);
+}
+
 static void a_file_says_what_it_is(void **state)
 {
         struct rig *r = *state;
@@ -70,7 +82,7 @@ static bool on_ext4(const char *path)
 static void ext4_is_served_past_the_page_cache(void **state)
 {
         struct rig *r = *state;
-        uint8_t *buf = aligned_alloc(4096, 65536);
+        uint8_t *buf;
         struct store_info info;
         unsigned char in_core;
         void *map;
@@ -78,6 +90,7 @@ static void ext4_is_served_past_the_page_cache(void **state)
 
         if (!on_ext4(r->dir))
                 skip();
+        buf = aligned_alloc(4096, 65536);
         rig_image(r, 1 << 20);
         rig_open(r, r->path);
         assert_true(store_is_direct(r->s));
@@ -98,6 +111,7 @@ static void tmpfs_is_served_through_it(void **state)
 {
         struct rig *r = *state;
 
+        assert_int_equal(rmdir(r->dir), 0);
         snprintf(r->dir, sizeof(r->dir), "/dev/shm/egstore-XXXXXX");
         assert_non_null(mkdtemp(r->dir));
         snprintf(r->path, sizeof(r->path), "%s/image", r->dir);
@@ -110,7 +124,7 @@ static void tmpfs_is_served_through_it(void **state)
 static void discard_frees_blocks_and_leaves_zeroes(void **state)
 {
         struct rig *r = *state;
-        uint8_t *buf = aligned_alloc(4096, 1 << 20), zero[512] = {0};
+        uint8_t *buf, zero[512] = {0};
         struct store_info info;
 
         rig_image(r, 1 << 20);
@@ -118,6 +132,7 @@ static void discard_frees_blocks_and_leaves_zeroes(void **state)
         store_info(r->s, &info);
         if (!info.can_discard)
                 skip();
+        buf = aligned_alloc(4096, 1 << 20);
         memset(buf, 1, 1 << 20);
         assert_int_equal(rig_do(r, STORE_WRITE, 0, buf, 1 << 20), 0);
         assert_int_equal(rig_do(r, STORE_FLUSH, 0, NULL, 0), 0);
@@ -145,12 +160,13 @@ static void the_size_stays(void **state)
 static void a_full_disk_is_enospc_and_the_rest_goes_on(void **state)
 {
         struct rig *r = *state;
-        uint8_t *buf = aligned_alloc(4096, 65536);
+        uint8_t *buf;
         char image[160];
         int full = 0;
 
         if (mount("none", r->dir, "tmpfs", 0, "size=1m") < 0)
                 skip();
+        buf = aligned_alloc(4096, 65536);
         snprintf(image, sizeof(image), "%s", r->path);
         rig_image(r, 16 << 20);
         rig_open(r, image);
@@ -272,6 +288,9 @@ static void the_last_answer_may_close_the_queue(void **state)
 const struct CMUnitTest file_tests[] = {
         ALL_WAYS(random_io_agrees_with_an_array),
         ALL_WAYS(what_is_written_is_in_the_file),
+        {"flush_is_a_system_call_and_gives_its_error",
+         flush_is_a_system_call_and_gives_its_error, rig_setup_no_uring_store,
+         rig_teardown, NULL},
         ONE_WAY(a_file_says_what_it_is),
         ALL_WAYS(ext4_is_served_past_the_page_cache),
         ALL_WAYS(tmpfs_is_served_through_it),

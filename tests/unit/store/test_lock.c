@@ -112,58 +112,57 @@ static void qemus_programs_are_refused_by_our_locks(void **state)
         assert_int_equal(shell(r, "qemu-io -f raw -c 'write 0 4k' $I"), 0);
 }
 
-/* Starts qemu-nbd with the image and waits for its socket. 0: it is gone. */
-static pid_t start_nbd(struct rig *r, const char *options)
-{
-        char line[400], sock[160];
-        pid_t pid;
+#define ASK_NBD "timeout 60 qemu-img info nbd+unix:///?socket=$I.s"
 
-        snprintf(sock, sizeof(sock), "%s.s", r->path);
-        unlink(sock);
-        pid = fork();
-        if (pid == 0) {
+/* Starts qemu-nbd with the image, which it has open when it answers. The
+ * teardown ends it. */
+static bool start_nbd(struct rig *r, const char *options)
+{
+        char line[400];
+
+        r->child = fork();
+        if (r->child == 0) {
                 snprintf(line, sizeof(line),
-                         "exec qemu-nbd -t %s -f raw -k %s %s >%s/out 2>&1",
-                         options, sock, r->path, r->dir);
+                         "exec qemu-nbd -t %s -f raw -k %s.s %s >%s/nbd 2>&1",
+                         options, r->path, r->path, r->dir);
                 execl("/bin/sh", "sh", "-c", line, NULL);
                 _exit(127);
         }
-        for (int i = 0; i < 2000 && access(sock, F_OK) < 0; i++) {
-                if (waitpid(pid, NULL, WNOHANG) == pid)
-                        return 0;
+        for (int i = 0; i < 2000; i++) {
+                if (shell(r, ASK_NBD) == 0)
+                        return true;
                 usleep(10000);
         }
-        return pid;
-}
-
-static void stop_nbd(pid_t pid)
-{
-        kill(pid, SIGTERM);
-        waitpid(pid, NULL, 0);
+        return false;
 }
 
 static void we_are_refused_by_qemus_locks(void **state)
 {
         struct rig *r = *state;
-        pid_t pid;
 
         if (shell(r, "qemu-nbd --version") != 0)
                 skip();
         rig_image(r, 1 << 20);
-        pid = start_nbd(r, "");
-        assert_int_not_equal(pid, 0);
+        assert_true(start_nbd(r, ""));
         rig_refused(r, r->path, false, -EBUSY, "qemu-nbd");
         rig_refused(r, r->path, true, -EBUSY, "for writing");
-        stop_nbd(pid);
+        rig_end_child(r);
         rig_open(r, r->path);
         assert_int_equal(shell(r, "timeout 60 qemu-nbd -f raw -k $I.s $I"), 1);
         assert_true(said(r, "lock"));
+}
+
+static void qemu_and_we_may_both_read(void **state)
+{
+        struct rig *r = *state;
+
+        if (shell(r, "qemu-nbd --version") != 0)
+                skip();
+        rig_image(r, 1 << 20);
+        rig_open_readonly(r, r->path);
+        assert_true(start_nbd(r, "--read-only"));
         rig_close(r);
         rig_open_readonly(r, r->path);
-        pid = start_nbd(r, "--read-only");
-        assert_int_not_equal(pid, 0);
-        assert_int_equal(shell(r, "qemu-img info nbd+unix:///?socket=$I.s"), 0);
-        stop_nbd(pid);
 }
 
 const struct CMUnitTest lock_tests[] = {
@@ -173,5 +172,6 @@ const struct CMUnitTest lock_tests[] = {
         ONE_WAY(another_process_is_refused),
         ONE_WAY(qemus_programs_are_refused_by_our_locks),
         ONE_WAY(we_are_refused_by_qemus_locks),
+        ONE_WAY(qemu_and_we_may_both_read),
 };
 const size_t lock_tests_n = ARRAY_SIZE(lock_tests);

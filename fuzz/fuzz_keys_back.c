@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* What a frontend publishes, as the backend reads it. Input: the order that
+ * was offered, then lines KEY=VALUE; a value that begins with byte 1 is a node
+ * that cannot be read. Which sets of keys are good is decided a second time
+ * here. */
+#include "fuzz.h"
+
+#include <errno.h>
+
+#include "back/connect_keys.h"
+
+#define MAX_NODES 64
+
+static struct {
+        char *key, *value;
+} nodes[MAX_NODES];
+static unsigned nnodes;
+
+static const char *value_of(const char *key)
+{
+        for (unsigned i = 0; i < nnodes; i++)
+                if (!strcmp(nodes[i].key, key))
+                        return nodes[i].value;
+        return NULL;
+}
+
+static int fake_read(void *arg, const char *key, char **value)
+{
+        const char *v = value_of(key);
+
+        *value = NULL;
+        if (!v)
+                return -ENOENT;
+        if (*v == 1)
+                return -EACCES;
+        *value = strdup(v);
+        return 0;
+}
+
+/* True if the key is a plain number up to max, or absent where that is
+ * allowed. */
+static bool number(const char *key, bool may_lack, uint64_t max,
+                   uint64_t absent, uint64_t *out)
+{
+        const char *v = value_of(key);
+        unsigned __int128 n = 0;
+
+        *out = absent;
+        if (!v)
+                return may_lack;
+        if (!*v || strspn(v, "0123456789") != strlen(v))
+                return false;
+        for (; *v; v++) {
+                n = n * 10 + (unsigned)(*v - '0');
+                if (n > max)
+                        return false;
+        }
+        *out = (uint64_t)n;
+        return true;
+}
+
+static bool refs_good(unsigned max_order, const struct connect_keys *k)
+{
+        uint64_t order, ref;
+        char key[32];
+
+        if (!number("ring-page-order", true, max_order, 0, &order))
+                return false;
+        if (order == 0) {
+                if (value_of("ring-ref"))
+                        return number("ring-ref", false, UINT32_MAX, 0, &ref) &&
+                               (!k || k->ring_refs[0] == ref);
+                return value_of("ring-page-order") &&
+                       number("ring-ref0", false, UINT32_MAX, 0, &ref) &&
+                       (!k || k->ring_refs[0] == ref);
+        }
+        for (unsigned i = 0; i < 1u << order; i++) {
+                snprintf(key, sizeof(key), "ring-ref%u", i);
+                if (!number(key, false, UINT32_MAX, 0, &ref) ||
+                    (k && k->ring_refs[i] != ref))
+                        return false;
+        }
+        return !k || k->ring_order == order;
+}
+
+static bool protocol_good(const struct connect_keys *k)
+{
+        const char *v = value_of("protocol");
+
+        if (!v)
+                return true; /* what is assumed then: Q4, a unit test */
+        if (strcmp(v, "x86_64-abi") && strcmp(v, "x86_32-abi") &&
+            strcmp(v, "arm-abi"))
+                return false;
+        return !k || !strcmp(blk_layouts[k->abi].name, v);
+}
+
+/* k NULL: are the keys good at all; else: and are these the values. */
+static bool good(unsigned max_order, const struct connect_keys *k)
+{
+        uint64_t queues, port, persistent;
+
+        return number("multi-queue-num-queues", true, UINT32_MAX, 1, &queues) &&
+               queues == 1 && refs_good(max_order, k) &&
+               number("event-channel", false, UINT32_MAX, 0, &port) &&
+               (!k || k->event_channel == port) && protocol_good(k) &&
+               number("feature-persistent", true, 1, 0, &persistent) &&
+               (!k || k->persistent == (persistent == 1));
+}
+
+static void parse_nodes(struct input *in)
+{
+        char *line;
+
+        for (nnodes = 0; nnodes < MAX_NODES && (line = in_line(in));) {
+                char *equals = strchr(line, '=');
+
+                if (!equals) {
+                        free(line);
+                        continue;
+                }
+                *equals = '\0';
+                nodes[nnodes].key = line;
+                nodes[nnodes++].value = equals + 1;
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        struct input in = {data, size};
+        unsigned max_order = in_u8(&in) % 8, limit;
+        struct err e = {0};
+        struct connect_keys k;
+        int ret;
+
+        parse_nodes(&in);
+        limit = max_order < BLK_MAX_RING_ORDER ? max_order : BLK_MAX_RING_ORDER;
+        ret = connect_keys_read(fake_read, NULL, max_order, &k, &e);
+        must(ret <= 0, "%d", ret);
+        must((ret == 0) == good(limit, NULL), "%d: %s", ret, e.text);
+        if (ret == 0) {
+                must(good(limit, &k), "other values");
+                must(k.ring_order <= limit, "order");
+        } else {
+                must(e.code == ret && e.text[0], "no sentence");
+                must(strlen(e.text) < sizeof(e.text), "sentence too long");
+                for (const char *c = e.text; *c; c++)
+                        must(*c >= ' ' && *c <= '~', "byte %d in a sentence",
+                             *c);
+        }
+        while (nnodes)
+                free(nodes[--nnodes].key);
+        return 0;
+}

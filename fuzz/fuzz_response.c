@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* A backend that answers what it likes, against the whole frontend library
+ * (its public interface, over the fakes of tests/unit/front). Input: options,
+ * then operations of both sides. Whatever happens, each I/O ends exactly once,
+ * memory of I/O that failed is as it was, and nothing stays shared. */
+#include "fuzz.h"
+
+#include <errno.h>
+
+#include "evergrant.h"
+#include "fake_xen.h"
+#include "ring/ring_index.h"
+
+#define MAX_IOS 24
+#define MAX_TAKEN 24
+
+struct one {
+        struct eg_io io; /* first */
+        struct iovec iov;
+        uint8_t *mem;
+        size_t len;
+        int calls, error;
+};
+
+static struct one ios[MAX_IOS];
+static unsigned nios;
+static struct blk_request taken[MAX_TAKEN];
+static unsigned ntaken;
+/* The backend wrote where an honest one would read: from then on nothing that
+ * it finds there can be checked. */
+static bool tainted;
+static uint64_t reconnects;
+
+static void done(struct eg_io *io, int error)
+{
+        struct one *o = (struct one *)io;
+
+        o->calls++;
+        o->error = error;
+}
+
+static void quiet(void *arg, enum eg_log_level level, const char *line)
+{
+}
+
+static void submit(struct eg_disk *d, struct input *in)
+{
+        static const size_t lens[] = {512, 4096, 1536, 40960, 65536, 0, 100};
+        struct one *o = &ios[nios];
+        uint8_t op = in_u8(in);
+        int ret;
+
+        if (nios == MAX_IOS)
+                return;
+        memset(o, 0, sizeof(*o));
+        o->len = lens[in_u8(in) % ARRAY_SIZE(lens)];
+        o->mem = malloc(o->len + 1);
+        memset(o->mem, 0x5a, o->len);
+        o->iov = (struct iovec){o->mem, o->len};
+        o->io.op = (enum eg_op)(op % 4);
+        o->io.flags = op & 16 ? EG_IO_STABLE : 0;
+        o->io.offset_bytes = in_u16(in) * 512ull;
+        o->io.length_bytes = o->len;
+        o->io.iov = &o->iov;
+        o->io.niov = 1;
+        o->io.done = done;
+        ret = eg_submit(d, &o->io);
+        must(ret <= 0, "%d", ret);
+        if (ret == 0)
+                nios++;
+        else
+                free(o->mem);
+}
+
+static void *ring(void)
+{
+        return fake.connected ? fake.ring.shared : NULL;
+}
+
+/* An honest answer to one request that waits, but with any status. */
+static void answer_one(struct input *in)
+{
+        uint8_t b = in_u8(in);
+        struct blk_request r;
+
+        if (!ring() || tainted)
+                return;
+        if (ntaken < MAX_TAKEN && fake_take(&r))
+                taken[ntaken++] = r;
+        if (!ntaken)
+                return;
+        r = taken[b % ntaken];
+        taken[b % ntaken] = taken[ntaken - 1];
+        ntaken--;
+        for (unsigned i = 0; r.op == BLK_READ && i < r.nsegs; i++)
+                memset((uint8_t *)fake_page(r.segs[i].gref) +
+                               blk_seg_offset(&r.segs[i]),
+                       0x77, blk_seg_bytes(&r.segs[i]));
+        fake_answer(r.id, r.wire_op,
+                    b & 0x40 ? BLK_OKAY : (int16_t) - (b >> 5 & 3));
+        fake_push();
+}
+
+static void lie(struct input *in)
+{
+        uint64_t id = in_u8(in);
+        uint8_t op = in_u8(in);
+        int16_t status = (int16_t)in_u16(in);
+
+        if (id & 0x80)
+                id = in_u64(in);
+        if (!ring())
+                return;
+        fake_answer(id, op, status);
+        fake_push();
+        tainted = true;
+}
+
+static void scribble_index(struct input *in)
+{
+        unsigned which = in_u8(in) % 4;
+        uint32_t v = in_u32(in);
+
+        if (!ring())
+                return;
+        if (which == RING_RSP_PROD)
+                v += fake.ring.rsp_prod; /* small steps are the good ones */
+        ring_store_release(ring_word(ring(), (enum ring_word)which), v);
+        tainted |= which == RING_REQ_PROD || which == RING_RSP_PROD;
+}
+
+static void scribble_ring(struct input *in)
+{
+        uint32_t at = in_u16(in) % (GRANT_PAGE_BYTES / 4);
+        uint32_t v = in_u32(in);
+
+        if (!ring())
+                return;
+        ring_store_once((uint32_t *)ring() + at, v);
+        tainted = true;
+}
+
+static void backend_moves(struct input *in)
+{
+        enum xenbus_state s = (enum xenbus_state)(in_u8(in) % XENBUS_STATES);
+
+        if (in_u8(in) & 1)
+                fake_back_away(s);
+        else
+                fake_back_state(s);
+}
+
+static void set_key(struct input *in)
+{
+        static const char *const keys[][2] = {
+                {FAKE_B "/online", "0"},
+                {FAKE_B "/online", "1"},
+                {FAKE_B "/feature-flush-cache", "0"},
+                {FAKE_B "/feature-discard", "0"},
+                {FAKE_B "/sectors", "8"},
+                {FAKE_B "/sectors", "16384"},
+                {FAKE_B "/sectors", "no"},
+                {FAKE_B "/mode", "r"},
+                {FAKE_F "/trusted", "0"},
+                {FAKE_F "/backend-id", "7"},
+        };
+        unsigned i = in_u8(in) % ARRAY_SIZE(keys);
+
+        fake_set(keys[i][0], keys[i][1]);
+}
+
+static void operation(struct eg_disk *d, struct input *in)
+{
+        switch (in_u8(in) % 14) {
+        case 0:
+        case 1:
+                submit(d, in);
+                break;
+        case 2:
+                eg_kick(d);
+                break;
+        case 3:
+        case 4:
+                (void)eg_process(d);
+                break;
+        case 5:
+                if (ring() && !tainted)
+                        fake_serve(1 + in_u8(in) % 8, in_u8(in) & 1);
+                break;
+        case 6:
+        case 7:
+                answer_one(in);
+                break;
+        case 8:
+                lie(in);
+                break;
+        case 9:
+                scribble_index(in);
+                break;
+        case 10:
+                scribble_ring(in);
+                break;
+        case 11:
+                backend_moves(in);
+                break;
+        case 12:
+                set_key(in);
+                break;
+        case 13:
+                fake_event();
+                break;
+        }
+}
+
+/* A new connection is a new ring, and an honest backend again. */
+static void look(struct eg_disk *d)
+{
+        struct eg_stats s;
+
+        eg_stats(d, &s);
+        must(s.inflight <= FAKE_DISK_BYTES, "in flight");
+        must(s.bad_responses <= 1, "went on after a broken response");
+        must(!s.bad_responses || s.state == EG_STATE_ERROR, "not broken");
+        if (s.reconnects != reconnects || s.state != EG_STATE_CONNECTED) {
+                ntaken = 0;
+                tainted = s.reconnects == reconnects;
+        }
+        reconnects = s.reconnects;
+}
+
+static void check_ios(void)
+{
+        for (unsigned i = 0; i < nios; i++) {
+                struct one *o = &ios[i];
+                bool one_part = o->len <= 11 * GRANT_PAGE_BYTES;
+
+                must(o->calls == 1, "I/O %u ended %d times", i, o->calls);
+                for (size_t b = 0; b < o->len; b++)
+                        must((o->io.op == EG_READ &&
+                              (!o->error || !one_part)) ||
+                                     o->mem[b] == 0x5a,
+                             "I/O %u: byte %zu changed", i, b);
+                free(o->mem);
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        struct input in = {data, size};
+        struct eg_options o;
+        struct eg_disk *d = NULL;
+        unsigned flags = in_u8(&in);
+
+        fake_reset();
+        fake.hold = true;
+        eg_options_init(&o);
+        o.log = quiet;
+        o.connect_timeout_ms = 20;
+        o.close_timeout_ms = 0;
+        o.ring_order = flags & 1;
+        o.persistent = !(flags & 2);
+        o.share_per_request = flags & 4;
+        o.untrusted_backend = flags & 8;
+        o.pool_pages = flags & 16 ? 22 : 1056;
+        o.reconnect = flags & 32 ? EG_RECONNECT_NEVER : EG_RECONNECT_WAIT;
+        nios = ntaken = 0;
+        tainted = false;
+        reconnects = 0;
+        must(eg_open(&d, "xvda", &o) == 0, "%s", eg_error());
+        while (in.left) {
+                operation(d, &in);
+                look(d);
+        }
+        eg_close(d);
+        check_ios();
+        must(fake.live_pages == 0, "%u pages shared", fake.live_pages);
+        return 0;
+}

@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# pocketxen is stopped, or killed, under a daemon that serves: the daemon says
+# so, waits without spinning, and ends when it is told to.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/life.sh"
+
+# ticks PID: of CPU time so far.
+ticks() {
+        awk '{ print $14 + $15 }' "/proc/$1/stat"
+}
+
+# Ours: others may run on this machine.
+server_pid() {
+        local pid
+        for pid in $(pgrep -f "^$POCKETXEN start"); do
+                ! grep -qzxF "POCKETXEN_DIR=$POCKETXEN_DIR" \
+                        "/proc/$pid/environ" || echo "$pid"
+        done
+}
+
+start() {
+        start_pocketxen
+        start_daemon
+        px create g1 >"$T/created"
+        eg attach g1 xvda ram:8M
+        start_load g1 g1
+        moves g1
+}
+
+say "stopped: everything in it ends"
+start
+px stop
+wait "$DAEMON_PID" "${LOAD_PID[g1]}" 2>/dev/null || true
+DAEMON_PID=
+
+say "killed: what is connected stays so"
+start
+kill -KILL "$(server_pid)"
+wait_for 'grep -q "lost the connection to xenstore" $DAEMON_LOG'
+end_load g1
+before=$(ticks "$DAEMON_PID")
+sleep 1
+assert_num $(($(ticks "$DAEMON_PID") - before)) -lt 30 \
+        'ticks of CPU time in a second without xenstore'
+stop_daemon
