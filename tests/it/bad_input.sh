@@ -91,7 +91,6 @@ truncate -s 1M image
 truncate -s 1000 odd
 : >empty
 mkfifo fifo
-touch -d @0 image
 refuse 1 "$T/none does not exist; make an image with: truncate -s 10G" \
         attach g1 xvdb none
 refuse 1 "$T/dir is a directory; give an image file in it" attach g1 xvdb dir
@@ -124,12 +123,25 @@ eg detach g1 xvdb
 eg detach g1 xvda
 stop_daemon
 
-say "as somebody who may not do all"
-if [ "$(id -u)" = 0 ]; then
-        # With root's number but none of its powers: files need permissions.
-        cat >"$T/daemon" <<END
-#!/bin/sh
-exec setpriv --bounding-set=-all --inh-caps=-all --reuid 12345 "$EVERGRANTD" \
-        --socket $T/user/control.sock
-END
+say "permissions"
+chmod 444 image
+chmod 000 odd
+mkdir -m 000 closed
+if setpriv --bounding-set -dac_override,-dac_read_search true 2>/dev/null; then
+        # root's powers over files would hide all this
+        printf '%s\n' '#!/bin/sh' "exec setpriv --bounding-set \
+                -dac_override,-dac_read_search '$EVERGRANTD' \"\$@\"" >daemon
+        chmod +x daemon
+        EVERGRANTD=$T/daemon
 fi
+start_daemon
+refuse 1 "$T/image can be read but not written (Permission denied); attach" \
+        attach g1 xvda image
+eg attach g1 xvda image --readonly
+refuse 1 "$T/odd cannot be read: Permission denied; change its" \
+        attach g1 xvdb odd
+refuse 1 "$T/odd cannot be read" attach g1 xvdb odd --readonly
+refuse 1 "$T/closed/image cannot be reached: permission denied" \
+        attach g1 xvdb closed/image
+eg detach g1 xvda
+stop_daemon

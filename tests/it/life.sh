@@ -97,6 +97,15 @@ nodes() {
         xs ls -f | sort
 }
 
+# server_pid: of the pocketxen server that is ours; others may run here.
+server_pid() {
+        local pid
+        for pid in $(pgrep -f "^$POCKETXEN start"); do
+                ! grep -qzxF "POCKETXEN_DIR=$POCKETXEN_DIR" \
+                        "/proc/$pid/environ" || echo "$pid"
+        done
+}
+
 # Without the kernel's own for io_uring, which come and go.
 threads_of() {
         cat "/proc/$1/task"/*/comm 2>/dev/null | grep -vc '^iou-'

@@ -10,15 +10,6 @@ ticks() {
         awk '{ print $14 + $15 }' "/proc/$1/stat"
 }
 
-# Ours: others may run on this machine.
-server_pid() {
-        local pid
-        for pid in $(pgrep -f "^$POCKETXEN start"); do
-                ! grep -qzxF "POCKETXEN_DIR=$POCKETXEN_DIR" \
-                        "/proc/$pid/environ" || echo "$pid"
-        done
-}
-
 start() {
         start_pocketxen
         start_daemon
