@@ -45,12 +45,17 @@ mutants:
 	@scripts/deps build test
 	@scripts/mutants $(M)
 
-fuzz bench:
-	@echo 'make $@: not in this version yet' >&2; exit 2
+# What is not built yet says so.
+fuzz:
+	@test -x scripts/fuzz || { echo 'make $@: not in this version' >&2; exit 2; }
+	@scripts/deps build test
+	@scripts/fuzz $(F)
+
+bench:
+	@echo 'make $@: not in this version' >&2; exit 2
 
 xen-test:
-	@test -x tests/xen/run || \
-	  { echo 'make $@: not in this version yet' >&2; exit 2; }
+	@test -x tests/xen/run || { echo 'make $@: not in this version' >&2; exit 2; }
 	@tests/xen/run
 
 install: build

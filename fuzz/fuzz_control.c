@@ -25,6 +25,15 @@ bool disk_offers_persistent(const struct disk *k)
                k->config.grants == BACK_PERSISTENT;
 }
 
+struct disk *disk_find(struct daemon *daemon, uint32_t domid, uint32_t vdev)
+{
+        for (struct disk *k = daemon->disks; k; k = k->next) {
+                if (k->domid == domid && k->vdev == vdev)
+                        return k;
+        }
+        return NULL;
+}
+
 unsigned disk_io_thread(const struct disk *k)
 {
         return 0;

@@ -35,7 +35,9 @@ static bool known(const struct pool_page *page)
 
 static void refused(int ret, unsigned n)
 {
-        must(model.ntaken + n > model.max || fake_pages.room < model.max,
+        /* Once refused, the platform is not asked again each time. */
+        must(model.ntaken + n > model.max ||
+                     fake_pages.attempts > fake_pages.shares,
              "refused %u with %u of %u taken", n, model.ntaken, model.max);
         must(ret == (fake_pages.live >= n ? -EAGAIN : -ENOSPC), "answered %d",
              ret);

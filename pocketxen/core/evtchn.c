@@ -199,6 +199,9 @@ int px_ev_adopt(struct px_handle *h, uint64_t event_fd_id)
 {
         struct px_handle *old;
 
+        /* Only such a handle gives its ports back when it is closed. */
+        if (h->kind != PXW_EVTCHN_HANDLE)
+                return -EINVAL;
         LIST_FOREACH(old, &h->world->handles, link)
         if (old != h && old->kind == PXW_EVTCHN_HANDLE && old->dom == h->dom &&
             old->event_fd_id == event_fd_id)

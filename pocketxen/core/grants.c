@@ -93,6 +93,7 @@ int px_share(struct px_handle *h, uint32_t domid, uint32_t n, bool writable,
                 uint32_t ref = take_ref(d);
 
                 d->grants[ref].sharer = h;
+                d->grants[ref].frame = (uint32_t)first + i;
                 out[i] = (struct pxw_shared){ref, (uint32_t)first + i};
                 publish(&d->g.entries[ref], domid, out[i].frame, writable);
         }
@@ -111,7 +112,7 @@ static bool end_access(struct px_domain *d, uint32_t ref)
         } while (!__atomic_compare_exchange_n(pxw_entry_word(e), &old, 0, 0,
                                               __ATOMIC_SEQ_CST,
                                               __ATOMIC_RELAXED));
-        free_frames(d, e->frame, 1);
+        free_frames(d, d->grants[ref].frame, 1);
         d->grants[ref] = (struct px_grant){0};
         d->grants_used--;
         return true;

@@ -31,9 +31,11 @@ struct px_port {
         uint32_t remote_domid, remote_port; /* VIRQ: remote_port is the virq */
 };
 
-/* What is behind a grant ref: one page, shared by a handle. */
+/* What is behind a grant ref: one page, shared by a handle. The entry's frame
+ * is for those who map it; processes can write there, so it is not ours. */
 struct px_grant {
         struct px_handle *sharer; /* NULL: unshared, waits for unmapping */
+        uint32_t frame;
         bool used;
 };
 

@@ -63,13 +63,10 @@ static uint32_t hash_bytes(const char *p, size_t len)
         return h;
 }
 
-/* From now on the message is not "waiting": an equal event is a new one. */
-static void out_started(struct client *c, struct out *o)
+static void forget_waiting(struct client *c, struct out *o)
 {
         struct out **at = &c->waiting[o->hash % EVENT_BUCKETS];
 
-        if (!o->event)
-                return;
         while (*at && *at != o)
                 at = &(*at)->chain;
         if (*at)
@@ -80,7 +77,8 @@ static void out_pop(struct client *c)
 {
         struct out *o = c->first;
 
-        out_started(c, o);
+        if (o->event)
+                forget_waiting(c, o);
         c->first = o->next;
         if (!c->first)
                 c->last = &c->first;
@@ -150,7 +148,7 @@ static int enqueue(struct client *c, const void *bytes, size_t len, size_t sent)
         event = h.type == XS_WATCH_EVENT;
         if (event) {
                 hash = hash_bytes(bytes, len);
-                if (sent == 0 && find_waiting(c, hash, bytes, len))
+                if (find_waiting(c, hash, bytes, len))
                         return 0;
         }
         if (c->queued_bytes + len > STORE_LISTEN_LIMIT)
@@ -165,7 +163,7 @@ static int enqueue(struct client *c, const void *bytes, size_t len, size_t sent)
         c->last = &o->next;
         c->queued_bytes += len;
         c->queued_replies += !event;
-        if (event && sent == 0) {
+        if (event) {
                 o->chain = c->waiting[hash % EVENT_BUCKETS];
                 c->waiting[hash % EVENT_BUCKETS] = o;
         }
@@ -207,8 +205,6 @@ static int client_flush(struct client *c)
 
                 if (n < 0)
                         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-                if (o->sent == 0)
-                        out_started(c, o);
                 o->sent += (size_t)n;
                 if (o->sent < o->len)
                         return 0;

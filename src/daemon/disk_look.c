@@ -131,9 +131,9 @@ int disk_look(struct disk *k)
                 return ret;
         v.dead = !there && k->domid != 0;
         if (v.gone || v.dead) {
-                /* A xenstore that forgot even this domain knows nothing: the
-                 * guests are still there, and are served. */
-                ret = look_for_domain(k, k->daemon->self_domid, &there);
+                /* A xenstored that lost its data knows nothing: the guests are
+                 * still there, and are served. */
+                ret = look_for(k, SCAN_ROOT, &there);
                 if (ret < 0 || !there)
                         return ret < 0 ? ret : -ENODATA;
         }

@@ -23,7 +23,7 @@ void front_fail(struct eg_disk *d, int error, const char *fmt, ...)
         err_set(&d->why, error, "%s: %s", d->name, text);
         front_log(d, EG_LOG_ERR, "%s", text);
         d->state = FRONT_DEAD;
-        front_fail_all(d, error);
+        front_fail_all(d, front_dead_error(d));
         front_link_drop(d);
         if (!d->xs_lost)
                 front_keys_set_state(d, XENBUS_CLOSED);

@@ -39,7 +39,7 @@ int eg_process(struct eg_disk *d)
         front_publish(d);
         if (!ran && d->state == FRONT_DEAD && !d->done.n) {
                 *front_err() = d->why;
-                ran = d->why.code == -ENODEV ? -ENODEV : -EIO;
+                ran = front_dead_error(d);
         }
         pthread_mutex_unlock(&d->lock);
         return ran;

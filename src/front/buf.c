@@ -67,7 +67,12 @@ int eg_buf_alloc(struct eg_disk *d, size_t bytes, struct eg_buf **buf)
         if (!b)
                 return err_set(front_err(), -ENOMEM, "out of memory");
         pthread_mutex_lock(&d->lock);
-        ret = d->state == FRONT_DEAD ? d->why.code : buf_fill(d, b);
+        if (d->state == FRONT_DEAD) {
+                *front_err() = d->why;
+                ret = front_dead_error(d);
+        } else {
+                ret = buf_fill(d, b);
+        }
         pthread_mutex_unlock(&d->lock);
         if (ret == 0) {
                 *buf = b;

@@ -10,6 +10,7 @@
 #ifndef EVERGRANT_FRONT_FRONT_H
 #define EVERGRANT_FRONT_FRONT_H
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "evergrant.h"
@@ -182,6 +183,12 @@ struct eg_disk {
         struct eg_stats stats;               /* but its pool and state fields */
         uint64_t past_shares, past_unshares; /* of pools that are gone */
 };
+
+/* What I/O on a dead disk gets; err says more. */
+static inline int front_dead_error(const struct eg_disk *d)
+{
+        return d->why.code == -ENODEV ? -ENODEV : -EIO;
+}
 
 /* ---- options.c ----------------------------------------------------------- */
 

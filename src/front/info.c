@@ -35,7 +35,7 @@ static enum eg_state public_state(const struct eg_disk *d)
                 return EG_STATE_CONNECTED;
         if (d->state != FRONT_DEAD)
                 return EG_STATE_CONNECTING;
-        return d->why.code == -ENODEV ? EG_STATE_GONE : EG_STATE_ERROR;
+        return front_dead_error(d) == -ENODEV ? EG_STATE_GONE : EG_STATE_ERROR;
 }
 
 void eg_stats(struct eg_disk *d, struct eg_stats *stats)

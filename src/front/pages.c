@@ -82,8 +82,9 @@ int front_part_copied(struct eg_disk *d, struct front_part *p)
         p->nsegs = n;
         p->direct = false;
         for (unsigned i = 0; i < n; i++) {
-                uint64_t in_page = min_u64(p->len_bytes - i * GRANT_PAGE_BYTES,
-                                           GRANT_PAGE_BYTES);
+                uint64_t in_page =
+                        min_u64(p->len_bytes - (uint64_t)i * GRANT_PAGE_BYTES,
+                                GRANT_PAGE_BYTES);
 
                 p->segs[i].first_sector = 0;
                 p->segs[i].last_sector = (uint8_t)(in_page / SECTOR_BYTES - 1);

@@ -86,7 +86,7 @@ static int check_io(const struct eg_disk *d, const struct eg_io *io,
 
         if (d->state == FRONT_DEAD) {
                 *e = d->why;
-                return e->code;
+                return front_dead_error(d);
         }
         if (d->closing)
                 return err_set(e, -ESHUTDOWN, "the disk is being closed");

@@ -23,8 +23,9 @@ int xen_store_open(struct xen_store **s, struct err *e)
                 return err_set(e, -ENOMEM, "out of memory");
         new->canary_fd = new->poll_fd = -1;
         errno = 0;
-        /* Filtered: after an unwatch no late event may name its token. */
-        new->xs = xs_open(XS_UNWATCH_FILTER);
+        /* Not XS_UNWATCH_FILTER: up to Xen 4.17 at least it forgets to free
+         * the events that it drops, and a peer decides how many those are. */
+        new->xs = xs_open(0);
         if (!new->xs) {
                 ret = xen_call_error();
                 free(new);

@@ -57,8 +57,8 @@ int xen_store_set_owner(struct xen_store *s, const char *path, uint32_t owner,
 /* Owner of a node: the first entry of its permissions. */
 int xen_store_owner(struct xen_store *s, const char *path, uint32_t *domid);
 
-/* A token names one path: not the same one for a path and one below it. After
- * the unwatch no event with that path and token is delivered any more. */
+/* A token names one path: not the same one for a path and one below it. Events
+ * that fired before the unwatch may still be delivered after it. */
 int xen_store_watch(struct xen_store *s, const char *path, const char *token);
 void xen_store_unwatch(struct xen_store *s, const char *path,
                        const char *token);

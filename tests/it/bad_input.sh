@@ -48,6 +48,9 @@ assert_status 1 px exec 0 -- "$EVERGRANTD"
 assert_has "$OUT" "another evergrantd is running on $EVERGRANT_SOCKET"
 
 say "usage"
+assert_status 0 eg --help
+assert_status 0 eg attach --help
+assert_has "$OUT" 'Usage: evergrant attach DOM VDEV TARGET'
 refuse 2 'no command given; there are attach, detach, resize, list and stat'
 refuse 2 'unknown command "atach"; there are attach' atach
 refuse 2 'unknown option --fast' attach g1 xvda ram:8M --fast

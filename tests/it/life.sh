@@ -92,9 +92,10 @@ disk_states() {
         printf '%s %s\n' "$back" "$front"
 }
 
-# nodes: xenstore as a list, to be compared.
+# nodes: xenstore as a list, to be compared. The directories above the first disk
+# and the first error stay.
 nodes() {
-        xs ls -f | sort
+        xs ls -f | sort | grep -vE '0(/error)?(/backend(/evergrant)?)? = ""'
 }
 
 # server_pid: of the pocketxen server that is ours; others may run here.

@@ -78,4 +78,4 @@ assert_eq "$(tail -n 1 <<<"$OUT")" "2 killed, 6 survived" "the last line"
 say "one that is red before any mutant judges nothing"
 sed -i 's/!= 6/!= 7/' "$P/main.c"
 assert_status 1 "$P/scripts/mutants" survives
-assert_has "$OUT" "failed without any mutant"
+assert_has "$OUT" "without any mutant: equal failed"

@@ -4,10 +4,11 @@
 # changed meanwhile is noticed.
 . "$(dirname "$0")/daemon.sh"
 
+# start_relay [TARGET]
 start_relay() {
-        local target
+        local target=${1-}
         # shellcheck disable=SC2016 # expanded in Domain-0
-        target=$(px exec 0 -- sh -c 'echo "$XENSTORED_PATH"')
+        : "${target:=$(px exec 0 -- sh -c 'echo "$XENSTORED_PATH"')}"
         "$TOOLS/it-daemon-relay" "$T/relay" "$target" &
         relay=$!
         wait_for '[ -S $T/relay ]'
@@ -40,6 +41,26 @@ px destroy g2
 start_relay
 wait_for '! eg list | grep -q g2'
 wait_for '! xs list $BACK/2'
+say "back without its data: that says nothing about the guests"
+# shellcheck disable=SC2016 # expanded in the other Domain-0
+POCKETXEN_DIR=$T/other px run -- sh -c \
+        'echo "$XENSTORED_PATH" >"$0/empty"; until [ -e "$0/enough" ]; do
+                sleep 0.05; done' "$T" >"$T/other.log" 2>&1 </dev/null &
+other=$!
+wait_for '[ -s "$T/empty" ]'
+stop_relay
+start_relay "$(cat "$T/empty")"
+wait_for '[ "$(grep -c "xenstore is back" "$DAEMON_LOG")" = 2 ]'
+before=$(counter 1 xvda reads)
+wait_for '[ "$(counter 1 xvda reads)" -gt $((before + 100)) ]'
+stop_relay
+start_relay
+wait_for '[ "$(grep -c "xenstore is back" "$DAEMON_LOG")" = 3 ]'
+: >"$T/enough"
+wait $other
+assert_eq "$(grep -c 'domain 1 xvda: connected' "$DAEMON_LOG")" 1 \
+        "how often the disk was connected"
+
 for n in 1 2 3 4 5 6; do
         say "lost during a connect, $n"
         eg attach g1 xvdb ram:4M >/dev/null

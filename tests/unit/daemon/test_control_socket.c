@@ -90,6 +90,17 @@ static void a_second_daemon_is_refused_and_takes_nothing_away(void **state)
         close(lock_fd);
 }
 
+static void the_lock_is_enough_to_be_refused(void **state)
+{
+        int fd, lock_fd;
+
+        opens(&fd, &lock_fd);
+        assert_int_equal(unlink(path), 0);
+        refuses(-EADDRINUSE, "another evergrantd is running");
+        close(fd);
+        close(lock_fd);
+}
+
 static void a_live_answer_without_the_lock_is_refused_too(void **state)
 {
         char lock[128];
@@ -148,6 +159,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(
                         a_second_daemon_is_refused_and_takes_nothing_away,
                         setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        the_lock_is_enough_to_be_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                         a_live_answer_without_the_lock_is_refused_too, setup,
                         teardown),

@@ -183,6 +183,7 @@ static void lies_about_the_disk_are_refused(void **state)
                 {"/sector-size", "3"},
                 {"/sector-size", "511"},
                 {"/sector-size", "256"},
+                {"/sector-size", "1536"},
                 {"/sector-size", "8192"},
                 {"/sector-size", "2147483648"},
         };
@@ -509,6 +510,30 @@ static void backend_that_never_returns_is_given_up(void **state)
         eg_close(d);
 }
 
+/* A backend that comes back with nonsense. */
+static void nonsense_after_a_reconnect_is_eio(void **state)
+{
+        struct eg_disk *d = open_disk(NULL);
+        struct eg_buf *buf;
+        struct eg_stats s;
+        struct probe p;
+        char b[512];
+
+        fake.hold = true;
+        assert_int_equal(eg_submit(d, probe_io(&p, EG_READ, b, 512, 0)), 0);
+        fake_set(FAKE_B "/sectors", "0");
+        fake_back_away(XENBUS_INIT_WAIT);
+        assert_int_equal(eg_process(d), 1);
+        assert_int_equal(p.error, -EIO);
+        assert_int_equal(eg_process(d), -EIO);
+        assert_int_equal(eg_pread(d, b, 512, 0), -EIO);
+        assert_int_equal(eg_buf_alloc(d, 512, &buf), -EIO);
+        assert_non_null(strstr(eg_error(), "sectors"));
+        eg_stats(d, &s);
+        assert_int_equal(s.state, EG_STATE_ERROR);
+        eg_close(d);
+}
+
 /* A driver domain that was restarted has another id. */
 static void another_backend_is_followed(void **state)
 {
@@ -586,6 +611,7 @@ int main(void)
                 T(pool_buffers_survive_a_reconnect),
                 T(removal_fails_everything_once),
                 T(backend_that_never_returns_is_given_up),
+                T(nonsense_after_a_reconnect_is_eio),
                 T(another_backend_is_followed),
                 T(close_waits_for_what_was_accepted),
                 T(close_gives_up_on_a_dead_backend),

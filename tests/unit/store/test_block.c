@@ -52,6 +52,42 @@ static void small_writes_on_large_sectors_are_not_lost(void **state)
         rig_random_io(r, 4000, 6, false);
 }
 
+/* One sector and the page around it at the same time: who wins the sector is
+ * open, but the page's other sectors are new. */
+static void a_page_is_not_lost_to_a_small_write_in_it(void **state)
+{
+        struct rig *r = *state;
+        uint8_t *page, *sector;
+        struct io big = {
+                .req = {.op = STORE_WRITE, .len_bytes = 4096, .niov = 1}};
+        struct io small = {
+                .req = {.op = STORE_WRITE, .len_bytes = 512, .niov = 1}};
+
+        if (!attach(r, "--sector-size 4096"))
+                skip();
+        page = aligned_alloc(4096, 8192);
+        sector = page + 4096;
+        big.iov[0] = (struct iovec){page, 4096};
+        small.iov[0] = (struct iovec){sector, 512};
+        rig_open(r, r->device);
+        for (unsigned i = 0; i < 1500; i++) {
+                uint8_t got[4096] __attribute__((aligned(4096)));
+
+                memset(page, (int)(i % 250) + 1, 4096);
+                memset(sector, 0xff, 512);
+                big.req.offset_bytes = small.req.offset_bytes = i % 4 * 4096;
+                rig_submit(r, i % 2 ? &big : &small);
+                rig_submit(r, i % 2 ? &small : &big);
+                rig_wait(r);
+                assert_int_equal(big.error, 0);
+                assert_int_equal(small.error, 0);
+                assert_int_equal(rig_do(r, STORE_READ, i % 4 * 4096, got, 4096),
+                                 0);
+                assert_memory_equal(got + 512, page + 512, 4096 - 512);
+        }
+        free(page);
+}
+
 static void discard_frees_blocks_of_the_file_below(void **state)
 {
         struct rig *r = *state;
@@ -127,6 +163,7 @@ static void a_read_only_device_is_explained(void **state)
 const struct CMUnitTest block_tests[] = {
         ALL_WAYS(random_io_agrees_with_an_array),
         ALL_WAYS(small_writes_on_large_sectors_are_not_lost),
+        ALL_WAYS(a_page_is_not_lost_to_a_small_write_in_it),
         ALL_WAYS(discard_frees_blocks_of_the_file_below),
         ONE_WAY(a_claimed_device_is_refused),
         ONE_WAY(a_device_is_resized_by_its_owner),

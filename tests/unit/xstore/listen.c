@@ -200,15 +200,15 @@ static void a_peer_that_breaks_the_protocol_is_dropped(void **state)
         close(good);
 }
 
-static void a_waiting_event_is_not_queued_twice(void **state)
+/* Returns how many events came of so many changes of one node and, at the end,
+ * one of another. */
+static int flood(struct bench *b, int fd)
 {
-        struct bench *b = *state;
         struct xsd_sockmsg h;
         char data[XENSTORE_PAYLOAD_MAX + 1];
-        int fd = dial(b), events = 0;
         bool last = false;
+        int events = 0;
 
-        watch_all(b, fd);
         for (int i = 0; i < 100000; i++)
                 xstore_write(b->xs, "/state", "x", NULL, 0);
         xstore_write(b->xs, "/other", "x", NULL, 0);
@@ -218,10 +218,18 @@ static void a_waiting_event_is_not_queued_twice(void **state)
                 last = strcmp(data, "/other") == 0;
         }
         assert_true(last);
-        assert_in_range(events, 2, 20000); /* what the socket itself held */
-        xstore_write(b->xs, "/state", "x", NULL, 0);
-        assert_int_equal(receive(b, fd, &h, data), 1);
-        assert_string_equal(data, "/state");
+        return events;
+}
+
+static void a_waiting_event_is_not_queued_twice(void **state)
+{
+        struct bench *b = *state;
+        int fd = dial(b);
+
+        watch_all(b, fd);
+        /* As many as the socket itself takes, and a few. */
+        for (int round = 0; round < 3; round++)
+                assert_in_range(flood(b, fd), 10, 20000);
         close(fd);
 }
 

@@ -237,6 +237,18 @@ static void who_saw_a_node_is_told_of_its_end(void **state)
         ask1(&w->d0, XS_RM, tx, "/v");
         finish(&w->d0, tx);
         assert_string_equal(events(&w->d1), "/v|t ");
+        /* Seeing it in the parent's list is not enough, unlike without a
+         * transaction: so does xenstored. */
+        put(&w->d0, 0, "/list/hidden", "");
+        put(&w->d0, 0, "/list/too", "");
+        chmod_node(&w->d0, 0, "/list", "r0");
+        events(&w->d1);
+        tx = begin(&w->d0);
+        ask1(&w->d0, XS_RM, tx, "/list/hidden");
+        finish(&w->d0, tx);
+        assert_string_equal(events(&w->d1), "");
+        ask1(&w->d0, XS_RM, 0, "/list/too");
+        assert_string_equal(events(&w->d1), "/list/too|t ");
 }
 
 static void removed_and_made_again_is_a_new_node(void **state)
