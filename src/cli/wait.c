@@ -96,8 +96,8 @@ int wait_change(struct wait *w, struct xen_store *s, const char *path,
                 if (ret < 0)
                         break;
         }
-        if (ret != -ECONNRESET)
-                xen_store_unwatch(s, path, TOKEN);
+        /* The watch ends with the connection: libxenstore leaks the events that
+         * an unwatch filters out. */
         return ret;
 }
 

@@ -17,7 +17,8 @@ void wait_end(struct wait *w);
 
 /* Calls check(s, arg) now and whenever something under path changes, until it
  * returns something other than 0, which is returned (> 0, or -errno). Also
- * -ETIMEDOUT, -EINTR (one of the signals), -ECONNRESET (xenstore is gone). */
+ * -ETIMEDOUT, -EINTR (one of the signals), -ECONNRESET (xenstore is gone).
+ * Once a connection. */
 int wait_change(struct wait *w, struct xen_store *s, const char *path,
                 unsigned timeout_s,
                 int (*check)(struct xen_store *s, void *arg), void *arg);

@@ -313,6 +313,106 @@ static void discards_do_not_disturb_writers_of_other_threads(void **state)
         assert_int_equal(memory_of(r), before);
 }
 
+enum { CHASED = 1000 };
+
+struct chase {
+        struct rig *r;
+        struct loop *l;
+        struct store_queue *q;
+        pthread_t thread;
+        atomic_uint at;
+        bool failed;
+};
+
+static void *write_each_extent_once(void *arg)
+{
+        struct chase *c = arg;
+        uint8_t *buf = calloc(1, RAM_EXTENT_BYTES);
+        int error = 1;
+
+        for (unsigned i = 0; i < CHASED; i++) {
+                struct iovec iov = {buf, RAM_EXTENT_BYTES};
+                struct store_req req = {.op = STORE_WRITE,
+                                        .offset_bytes =
+                                                (uint64_t)i * RAM_EXTENT_BYTES,
+                                        .len_bytes = RAM_EXTENT_BYTES,
+                                        .iov = &iov,
+                                        .niov = 1,
+                                        .done = race_done,
+                                        .arg = &error};
+
+                atomic_store(&c->at, i + 1);
+                store_submit(c->q, &req);
+                c->failed |= error != 0;
+        }
+        free(buf);
+        return NULL;
+}
+
+static void chase_start(struct chase *c)
+{
+        uint8_t *buf = calloc(1, RAM_EXTENT_BYTES);
+
+        for (unsigned i = 0; i < CHASED; i++)
+                assert_int_equal(rig_do(c->r, STORE_WRITE,
+                                        (uint64_t)i * RAM_EXTENT_BYTES, buf,
+                                        RAM_EXTENT_BYTES),
+                                 0);
+        free(buf);
+        atomic_store(&c->at, 0);
+        assert_int_equal(loop_create(&c->l, NULL), 0);
+        assert_int_equal(store_queue_open(c->r->s, c->l, &c->q), 0);
+        pthread_create(&c->thread, NULL, write_each_extent_once, c);
+}
+
+static void chase_end(struct chase *c)
+{
+        pthread_join(c->thread, NULL);
+        assert_false(c->failed);
+        store_queue_close(c->q);
+        loop_destroy(c->l);
+}
+
+/* Each extent is discarded while it is written. Had a copy gone on in the hole,
+ * its memory would belong to no extent and stay. */
+static void no_memory_is_left_behind_by_a_write_during_a_discard(void **state)
+{
+        struct chase c = {.r = *state};
+        uint64_t before;
+
+        rig_open(c.r, "ram:65536000");
+        before = memory_of(c.r);
+        chase_start(&c);
+        for (unsigned i = 0; i < CHASED; i++) {
+                while (atomic_load(&c.at) <= i)
+                        ;
+                assert_int_equal(rig_do(c.r, STORE_DISCARD,
+                                        (uint64_t)i * RAM_EXTENT_BYTES, NULL,
+                                        RAM_EXTENT_BYTES),
+                                 0);
+        }
+        chase_end(&c);
+        assert_int_equal(rig_do(c.r, STORE_DISCARD, 0, NULL, 65536000), 0);
+        assert_int_equal(memory_of(c.r), before);
+}
+
+static void writes_go_on_during_a_resize(void **state)
+{
+        struct chase c = {.r = *state};
+        struct err e;
+
+        rig_open(c.r, "ram:65536000");
+        for (int round = 0; round < 5; round++) {
+                chase_start(&c);
+                for (unsigned i = 0; atomic_load(&c.at) < CHASED; i++)
+                        assert_int_equal(store_resize(c.r->s,
+                                                      65536000 + i % 2 * 65536,
+                                                      &e),
+                                         0);
+                chase_end(&c);
+        }
+}
+
 const struct CMUnitTest ram_tests[] = {
         ONE_WAY(random_io_agrees_with_an_array),
         ONE_WAY(what_was_never_written_is_zero_and_takes_no_memory),
@@ -324,5 +424,7 @@ const struct CMUnitTest ram_tests[] = {
         ONE_WAY(a_strange_kept_descriptor_is_refused_and_stays_open),
         ONE_WAY(resize_keeps_what_stays_and_forgets_what_goes),
         ONE_WAY(discards_do_not_disturb_writers_of_other_threads),
+        ONE_WAY(no_memory_is_left_behind_by_a_write_during_a_discard),
+        ONE_WAY(writes_go_on_during_a_resize),
 };
 const size_t ram_tests_n = ARRAY_SIZE(ram_tests);
