@@ -22,7 +22,7 @@
 #define N 2
 #endif
 #ifndef M
-#define M (4 * N) /* the indices wrap around at M, as the real ones at 2^32 */
+#define M (2 * N) /* the indices wrap around at M, as the real ones at 2^32 */
 #endif
 #define NEXT(i) (((i) + 1) % M)
 #define SUB(a, b) (((a) + M - (b)) % M)
@@ -35,9 +35,10 @@
 #define SLOT(i) (4 + (i) % N)
 byte mem[4 + N];
 
-/* What is in a slot. */
+/* What is in a slot; ids are those of the frontend's shadow table. */
 #define REQUEST(id) (1 + (id))
-#define RESPONSE(id) (1 + M + (id))
+#define RESPONSE(id) (1 + N + (id))
+byte asked[N];   /* not part of the ring: what each slot has to hold */
 
 bool wake_front, wake_back; /* the two ends' pending bits */
 
@@ -134,7 +135,7 @@ active proctype front()
         byte req_prod, req_pushed, rsp_cons, n, v, id;
         bool broken;
         bool quiet;  /* sends no more until everything is answered */
-        bool out[M]; /* the shadow table: what is on the ring */
+        bool out[N]; /* the shadow table: what is on the ring */
 #ifdef M_NO_ACQUIRE_FRONT
         byte early;
 #endif
@@ -148,9 +149,17 @@ active proctype front()
                 fi }
                 do
                 :: SUB(req_prod, rsp_cons) < N ->
-                        STORE(front, SLOT(req_prod), REQUEST(req_prod));
-                        atomic { assert(!out[req_prod]); out[req_prod] = 1;
-                                 req_prod = NEXT(req_prod) }
+                        atomic { /* front_shadow_put, front_ring_put */
+                                id = 0;
+                                do
+                                :: id < N && out[id] -> id++
+                                :: else -> break
+                                od;
+                                assert(id < N);
+                                out[id] = 1;
+                                asked[req_prod % N] = id }
+                        STORE(front, SLOT(req_prod), REQUEST(id));
+                        atomic { req_prod = NEXT(req_prod); id = 0 }
                 :: req_prod != req_pushed -> break
                 od;
                 /* front_ring_push */
@@ -183,7 +192,7 @@ take:           front_waiting(n);
                         assert(SUB(req_pushed, rsp_cons) > 0);
 #else
                         /* front_shadow_match */
-                        assert(v >= RESPONSE(0) && v < RESPONSE(M));
+                        assert(v >= RESPONSE(0) && v < RESPONSE(N));
                         id = v - RESPONSE(0);
                         assert(out[id]); /* never twice, never unasked */
                         out[id] = 0; id = 0;
@@ -279,7 +288,7 @@ inline respond(id)
 active proctype back()
 {
         byte req_cons, rsp_prod, rsp_pushed, n, v, id;
-        bool infl[M]; /* taken and not answered */
+        bool infl[N]; /* taken and not answered */
         bool broken;
         bool posted = 1; /* attach_on_thread looks once by itself */
         bool marked;     /* the turn has an end to do: back_thread_mark */
@@ -297,7 +306,7 @@ active proctype back()
         :: atomic { posted -> posted = 0; marked = 1; goto serve }
         /* store_done: any of them, at any time */
         :: atomic { req_cons != rsp_prod ->
-                select(id : 0 .. M - 1);
+                select(id : 0 .. N - 1);
                 if
 #ifdef BARRIER
                 /* start_barrier: when it is the only one */
@@ -335,16 +344,22 @@ serve:  if
                 early = 0;
 #endif
 #ifndef HOSTILE_FRONT
-                assert(v == REQUEST(req_cons)); /* whole, and never twice */
+                /* whole, and never twice */
+                assert(v == REQUEST(asked[req_cons % N]));
+                id = v - REQUEST(0);
+                assert(!infl[id]);
+#else
+                id = req_cons % N; /* the real one has records of its own */
 #endif
                 assert(SUB(req_cons, rsp_prod) < N);
-                infl[req_cons] = 1;
+                infl[id] = 1;
 #ifdef BARRIER
                 if
-                :: barrier = 1; barrier_id = req_cons
+                :: barrier = 1; barrier_id = id
                 :: skip
                 fi;
 #endif
+                id = 0;
                 req_cons = NEXT(req_cons); n--; v = 0 }
         :: else -> n = 0; break
         od;
