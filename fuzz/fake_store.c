@@ -148,15 +148,19 @@ int xen_store_list(struct xen_store *s, const char *path, char ***names,
         *n = 0;
         *names = malloc(nnodes * sizeof(char *) + text + 1);
         at = (char *)(*names + nnodes);
+        /* A node that has children is there, written or not; twice does not
+         * matter to who removes what is listed. */
         for (unsigned i = 0; i < nnodes; i++) {
                 const char *p = nodes[i].path;
+                size_t len;
 
-                if (strncmp(p, path, dir) || p[dir] != '/' ||
-                    strchr(p + dir + 1, '/'))
+                if (strncmp(p, path, dir) || p[dir] != '/')
                         continue;
-                strcpy(at, p + dir + 1);
+                len = strcspn(p + dir + 1, "/");
+                memcpy(at, p + dir + 1, len);
+                at[len] = '\0';
                 (*names)[(*n)++] = at;
-                at += strlen(at) + 1;
+                at += len + 1;
         }
         return 0;
 }

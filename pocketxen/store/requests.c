@@ -172,8 +172,9 @@ static int get_perms(struct request *r, struct perms **p)
         unsigned n = 0;
         int ret;
 
-        if (!list++)
+        if (!list)
                 return -EINVAL;
+        list++;
         list_len = r->h.len - (size_t)(list - r->data);
         for (size_t i = 0; i < list_len; i++)
                 n += list[i] == '\0'; /* what is not terminated is ignored */

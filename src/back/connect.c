@@ -62,7 +62,7 @@ enum connect_own connect_own(enum xenbus_state state, bool held, bool failed)
                 return held ? CONNECT_REPLACED : CONNECT_NEW;
         case XENBUS_INIT_WAIT:
         case XENBUS_INITIALISED:
-                return held ? CONNECT_ODD : CONNECT_OFFERED;
+                return held ? CONNECT_REPLACED : CONNECT_OFFERED;
         case XENBUS_CONNECTED:
                 return held ? CONNECT_SERVING : CONNECT_STOPPED;
         case XENBUS_CLOSING:

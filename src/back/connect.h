@@ -13,7 +13,8 @@
 enum connect_own {
         CONNECT_ABSENT,   /* no state node, nothing held: not written yet */
         CONNECT_NEW,      /* 1: the toolstack has just made it */
-        CONNECT_REPLACED, /* 1 while a ring is held: made anew meanwhile */
+        CONNECT_REPLACED, /* 1 to 3 while a ring is held: made anew meanwhile,
+                             or the frontend has another ring by now */
         CONNECT_OFFERED,  /* 2 or 3: features are written, no ring held */
         CONNECT_SERVING,  /* 4 with a ring */
         CONNECT_STOPPED,  /* 4 without: a former daemon served it */

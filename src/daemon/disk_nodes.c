@@ -180,9 +180,30 @@ int disk_write_offer(struct disk *k)
                 .state = XENBUS_INIT_WAIT});
 }
 
+/* Attaching takes its time. A guest's program that ended and came back
+ * meanwhile has another ring, and would take state 4 for that one (found by
+ * tests/model/spin/connect.pml). */
+static bool ring_is_still(struct xen_store *s, struct disk *k)
+{
+        struct connect_keys now;
+        enum xenbus_state front;
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "%s/state", k->front);
+        front = xen_store_read_state(s, path);
+        return (front == XENBUS_INITIALISED || front == XENBUS_CONNECTED) &&
+               connect_keys_read(disk_read_front, k, k->config.ring_order, &now,
+                                 NULL) == 0 &&
+               now.event_channel == k->keys.event_channel &&
+               now.ring_order == k->keys.ring_order &&
+               memcmp(now.ring_refs, k->keys.ring_refs,
+                      sizeof(now.ring_refs)) == 0;
+}
+
 static int write_connected(struct xen_store *s, struct disk *k)
 {
-        return write_keys(s, k, BLK_KEY_CONNECT);
+        return ring_is_still(s, k) ? write_keys(s, k, BLK_KEY_CONNECT)
+                                   : -ECANCELED;
 }
 
 int disk_write_connected(struct disk *k)

@@ -75,7 +75,8 @@ static void enable(struct loop *l)
         if (l->enabled)
                 return;
         l->enabled = true;
-        /* liburing 2.3 declares io_uring_enable_rings but does not export it. */
+        /* liburing 2.3 declares io_uring_enable_rings but does not export it.
+         */
         if (syscall(__NR_io_uring_register, l->ring.ring_fd,
                     IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
                 log_err("loop: cannot enable the io_uring: %m");

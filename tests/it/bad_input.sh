@@ -84,7 +84,7 @@ refuse 1 'xvda is not attached to g1; `evergrant list` shows what is' \
         detach g1 xvda
 refuse 1 "there is no domain called 'g2'" detach g2 xvda
 refuse 1 'g2' stat g2
-refuse 1 'domain 1 has no such disk' stat g1 xvda
+refuse 1 'there is no such disk' stat g1 xvda
 eg attach g1 xvda ram:8M
 refuse 1 'xvda of domain 1 is taken: evergrantd has ram:8M there' \
         attach g1 xvda ram:8M

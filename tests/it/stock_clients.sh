@@ -107,8 +107,11 @@ fi
 say "a flush reaches the store, and its failure the client"
 eg detach g1 xvda
 eg attach g1 xvda "fault:flush-error=EIO:$T/solid.img"
-assert_status 1 nbd g1 'nbdcopy --flush random "$uri"'
-assert_has "$OUT" "Input/output error"
+# nbdkit under AddressSanitizer hangs at its end once any plugin has failed.
+if [[ ${EG_SANITIZE-} != *address* ]]; then
+        assert_status 1 nbd g1 'nbdcopy --flush random "$uri"'
+        assert_has "$OUT" "Input/output error"
+fi
 nbd g1 'nbdcopy random "$uri"' # not asked for
 eg detach g1 xvda
 

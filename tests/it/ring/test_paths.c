@@ -236,7 +236,7 @@ static void a_cap_of_zero_keeps_nothing(void **state)
  * persistence a write request maps for reading only. */
 static void persistent_maps_are_writable_and_plain_writes_read_only(void **s)
 {
-        struct guest *g = guest_create("fault:delay-ms=400:ram:8M",
+        struct guest *g = guest_create("fault:delay-ms=2500:ram:8M",
                                        "--grants persistent");
         struct page p[1];
 
@@ -249,7 +249,7 @@ static void persistent_maps_are_writable_and_plain_writes_read_only(void **s)
         assert_int_equal(guest_answer(g, NULL), BLK_OKAY);
         guest_destroy(g);
 
-        g = guest_create("fault:delay-ms=400:ram:8M", "--grants map");
+        g = guest_create("fault:delay-ms=2500:ram:8M", "--grants map");
         guest_connect(g, plain);
         share_pages(g, p, 1);
         guest_put(g, BLK_WRITE, 0, p, 1);

@@ -10,6 +10,8 @@
  * - each request is taken once, as it was written, and answered once.
  *
  * -DN=…        slots
+ * -DNO_SLOTS   indices and events alone, without what is in the slots: more
+ *              slots can be searched then
  * -DTSO        each side's stores wait in a buffer, first in first out (x86)
  * -DPSO        they leave it in any order but for releases (weaker machines)
  * neither      sequential consistency
@@ -33,12 +35,17 @@
 #define RSP_PROD 2
 #define RSP_EVENT 3
 #define SLOT(i) (4 + (i) % N)
+#ifdef NO_SLOTS
+byte mem[4];
+#else
 byte mem[4 + N];
+#endif
 
-/* What is in a slot; ids are those of the frontend's shadow table. */
+/* What is in a slot; ids are those of the frontend's shadow table. What was
+ * read is wiped: nobody may read it again, and so there are less states. */
 #define REQUEST(id) (1 + (id))
 #define RESPONSE(id) (1 + N + (id))
-byte asked[N];   /* not part of the ring: what each slot has to hold */
+byte asked[N]; /* not part of the ring: what each slot has to hold */
 
 bool wake_front, wake_back; /* the two ends' pending bits */
 
@@ -99,7 +106,7 @@ end:    do
  */
 
 #ifdef HOSTILE_FRONT
-active proctype front()
+proctype front()
 {
         byte v;
 
@@ -116,6 +123,7 @@ inline front_waiting(n)
 #ifdef M_NO_ACQUIRE_FRONT
         early = mem[SLOT(rsp_cons)];
 #endif
+        atomic {
         n = SUB(mem[RSP_PROD], rsp_cons);
         /* broken: an honest backend is never taken for a liar */
 #ifdef HOSTILE_BACK
@@ -128,14 +136,17 @@ inline front_waiting(n)
 #else
         assert(n <= SUB(req_pushed, rsp_cons))
 #endif
+        }
 }
 
-active proctype front()
+proctype front()
 {
         byte req_prod, req_pushed, rsp_cons, n, v, id;
         bool broken;
         bool quiet;  /* sends no more until everything is answered */
+#ifndef NO_SLOTS
         bool out[N]; /* the shadow table: what is on the ring */
+#endif
 #ifdef M_NO_ACQUIRE_FRONT
         byte early;
 #endif
@@ -149,6 +160,7 @@ active proctype front()
                 fi }
                 do
                 :: SUB(req_prod, rsp_cons) < N ->
+#ifndef NO_SLOTS
                         atomic { /* front_shadow_put, front_ring_put */
                                 id = 0;
                                 do
@@ -159,6 +171,7 @@ active proctype front()
                                 out[id] = 1;
                                 asked[req_prod % N] = id }
                         STORE(front, SLOT(req_prod), REQUEST(id));
+#endif
                         atomic { req_prod = NEXT(req_prod); id = 0 }
                 :: req_prod != req_pushed -> break
                 od;
@@ -178,9 +191,11 @@ active proctype front()
         :: atomic { wake_front && !broken -> wake_front = 0 }
 take:           front_waiting(n);
                 do
-                :: n > 0 ->
+                :: atomic { n > 0 ->
+#ifndef NO_SLOTS
                         v = mem[SLOT(rsp_cons)]; /* front_ring_take */
-                        atomic {
+                        mem[SLOT(rsp_cons)] = 0;
+#endif
 #ifdef M_NO_ACQUIRE_FRONT
                         if
                         :: early -> v = early
@@ -188,9 +203,8 @@ take:           front_waiting(n);
                         fi;
                         early = 0;
 #endif
-#ifdef HOSTILE_BACK
                         assert(SUB(req_pushed, rsp_cons) > 0);
-#else
+#if !defined(HOSTILE_BACK) && !defined(NO_SLOTS)
                         /* front_shadow_match */
                         assert(v >= RESPONSE(0) && v < RESPONSE(N));
                         id = v - RESPONSE(0);
@@ -241,7 +255,7 @@ ended:  skip
  */
 
 #ifdef HOSTILE_BACK
-active proctype back()
+proctype back()
 {
         byte v;
 
@@ -258,6 +272,7 @@ inline back_waiting(n)
 #ifdef M_NO_ACQUIRE_BACK
         early = mem[SLOT(req_cons)];
 #endif
+        atomic {
         n = SUB(mem[REQ_PROD], req_cons);
 #ifdef HOSTILE_FRONT
 #ifndef M_NO_BOUND_BACK
@@ -269,6 +284,7 @@ inline back_waiting(n)
 #else
         assert(n <= N - SUB(req_cons, rsp_prod))
 #endif
+        }
 }
 
 /* may_take: there is always a free record, there are as many as slots */
@@ -281,14 +297,19 @@ inline back_waiting(n)
 /* respond: in the next slot, whatever the order */
 inline respond(id)
 {
+#ifndef NO_SLOTS
         STORE(back, SLOT(rsp_prod), RESPONSE(id));
-        atomic { rsp_prod = NEXT(rsp_prod); infl[id] = 0; id = 0; marked = 1 }
+        infl[id] = 0;
+#endif
+        atomic { rsp_prod = NEXT(rsp_prod); id = 0; marked = 1 }
 }
 
-active proctype back()
+proctype back()
 {
         byte req_cons, rsp_prod, rsp_pushed, n, v, id;
+#ifndef NO_SLOTS
         bool infl[N]; /* taken and not answered */
+#endif
         bool broken;
         bool posted = 1; /* attach_on_thread looks once by itself */
         bool marked;     /* the turn has an end to do: back_thread_mark */
@@ -305,6 +326,9 @@ active proctype back()
         :: atomic { wake_back -> wake_back = 0; marked = 1; goto serve }
         :: atomic { posted -> posted = 0; marked = 1; goto serve }
         /* store_done: any of them, at any time */
+#ifdef NO_SLOTS
+        :: req_cons != rsp_prod -> respond(id)
+#else
         :: atomic { req_cons != rsp_prod ->
                 select(id : 0 .. N - 1);
                 if
@@ -324,6 +348,7 @@ active proctype back()
                 fi;
 #endif
                 respond(id)
+#endif
         :: atomic { marked -> marked = 0; goto turn_end }
 next:   skip
         od;
@@ -333,9 +358,11 @@ serve:  if
         :: else
         fi;
         do
-        :: n > 0 && MAY_TAKE ->
+        :: atomic { n > 0 && MAY_TAKE ->
+#ifndef NO_SLOTS
                 v = mem[SLOT(req_cons)]; /* back_ring_take */
-                atomic {
+                mem[SLOT(req_cons)] = 0;
+#endif
 #ifdef M_NO_ACQUIRE_BACK
                 if
                 :: early -> v = early
@@ -343,16 +370,15 @@ serve:  if
                 fi;
                 early = 0;
 #endif
-#ifndef HOSTILE_FRONT
+                assert(SUB(req_cons, rsp_prod) < N);
+#ifndef NO_SLOTS
                 /* whole, and never twice */
                 assert(v == REQUEST(asked[req_cons % N]));
                 id = v - REQUEST(0);
                 assert(!infl[id]);
-#else
-                id = req_cons % N; /* the real one has records of its own */
-#endif
-                assert(SUB(req_cons, rsp_prod) < N);
                 infl[id] = 1;
+                asked[req_cons % N] = 0;
+#endif
 #ifdef BARRIER
                 if
                 :: barrier = 1; barrier_id = id
@@ -420,6 +446,8 @@ init {
                 /* front_ring_init */
                 mem[REQ_EVENT] = 1;
                 mem[RSP_EVENT] = 1;
+                run front();
+                run back();
 #if defined(TSO) || defined(PSO)
                 run commit(front_buffer);
                 run commit(back_buffer)

@@ -98,9 +98,9 @@ static void what_is_held_decides_the_row(void **state)
                 CONNECT_CLOSED,  CONNECT_ODD,     CONNECT_ODD,
         };
         static const enum connect_own held_of[] = {
-                CONNECT_ODD, CONNECT_REPLACED, CONNECT_ODD,
-                CONNECT_ODD, CONNECT_SERVING,  CONNECT_ENDING,
-                CONNECT_ODD, CONNECT_ODD,      CONNECT_ODD,
+                CONNECT_ODD,      CONNECT_REPLACED, CONNECT_REPLACED,
+                CONNECT_REPLACED, CONNECT_SERVING,  CONNECT_ENDING,
+                CONNECT_ODD,      CONNECT_ODD,      CONNECT_ODD,
         };
 
         for (unsigned s = 0; s < XENBUS_STATES; s++) {

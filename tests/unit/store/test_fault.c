@@ -76,20 +76,23 @@ static void delays_delay_and_order_by_when_they_are_due(void **state)
 
         rig_open(r, "fault:flush-delay-ms=30,read-delay-ms=5,"
                     "read-error=EIO:null:1M");
-        start_ms = loop_now_ms(r->l);
         fast.req = (struct store_req){
                 .op = STORE_READ, .len_bytes = 512, .niov = 1};
         fast.iov[0] = (struct iovec){buf, 512};
         fast.then = slow_has_not_ended;
         fast.arg = &slow;
-        rig_submit(r, &slow);
-        rig_submit(r, &fast);
-        assert_int_equal(r->pending, 2);
-        rig_wait(r);
-        assert_int_equal(fast.calls, 1);
-        assert_int_equal(fast.error, -EIO);
-        assert_int_equal(slow.error, 0);
-        assert_true(loop_now_ms(r->l) - start_ms >= 30);
+        for (int round = 0; round < 2; round++) {
+                start_ms = loop_now_ms(r->l);
+                slow.calls = 0;
+                rig_submit(r, round ? &slow : &fast);
+                rig_submit(r, round ? &fast : &slow);
+                assert_int_equal(r->pending, 2);
+                rig_wait(r);
+                assert_int_equal(fast.calls, 1);
+                assert_int_equal(fast.error, -EIO);
+                assert_int_equal(slow.error, 0);
+                assert_true(loop_now_ms(r->l) - start_ms >= 30);
+        }
 }
 
 static void many_delayed_requests_all_end(void **state)
@@ -119,8 +122,7 @@ static void bad_rules_are_refused(void **state)
                 "@",
                 "read@3=EIO",
                 "error=EIO,,error=EIO",
-                "error=EIOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOO"
-                "OOOOOOOOOOOOOOO",
+                "error=EIO@1000000000000000000000000000000000000000000000000",
         };
         char target[200];
 

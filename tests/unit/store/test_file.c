@@ -111,6 +111,8 @@ static void tmpfs_is_served_through_it(void **state)
 {
         struct rig *r = *state;
 
+        if (access("/dev/shm", W_OK) < 0)
+                skip();
         assert_int_equal(rmdir(r->dir), 0);
         snprintf(r->dir, sizeof(r->dir), "/dev/shm/egstore-XXXXXX");
         assert_non_null(mkdtemp(r->dir));

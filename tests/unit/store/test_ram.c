@@ -327,7 +327,8 @@ struct chase {
 static void *write_each_extent_once(void *arg)
 {
         struct chase *c = arg;
-        uint8_t *buf = calloc(1, RAM_EXTENT_BYTES);
+        uint8_t *buf = mmap(NULL, RAM_EXTENT_BYTES, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         int error = 1;
 
         for (unsigned i = 0; i < CHASED; i++) {
@@ -341,11 +342,13 @@ static void *write_each_extent_once(void *arg)
                                         .done = race_done,
                                         .arg = &error};
 
+                /* A fault for each page makes the copy slow. */
+                madvise(buf, RAM_EXTENT_BYTES, MADV_DONTNEED);
                 atomic_store(&c->at, i + 1);
                 store_submit(c->q, &req);
                 c->failed |= error != 0;
         }
-        free(buf);
+        munmap(buf, RAM_EXTENT_BYTES);
         return NULL;
 }
 
@@ -386,13 +389,20 @@ static void no_memory_is_left_behind_by_a_write_during_a_discard(void **state)
         for (unsigned i = 0; i < CHASED; i++) {
                 while (atomic_load(&c.at) <= i)
                         ;
+                for (volatile unsigned pause = i % 32 * 50; pause; pause--)
+                        ; /* into the middle of the copy */
                 assert_int_equal(rig_do(c.r, STORE_DISCARD,
                                         (uint64_t)i * RAM_EXTENT_BYTES, NULL,
                                         RAM_EXTENT_BYTES),
                                  0);
         }
         chase_end(&c);
-        assert_int_equal(rig_do(c.r, STORE_DISCARD, 0, NULL, 65536000), 0);
+        /* One by one: only what is known to have memory is punched. */
+        for (unsigned i = 0; i < CHASED; i++)
+                assert_int_equal(rig_do(c.r, STORE_DISCARD,
+                                        (uint64_t)i * RAM_EXTENT_BYTES, NULL,
+                                        RAM_EXTENT_BYTES),
+                                 0);
         assert_int_equal(memory_of(c.r), before);
 }
 
