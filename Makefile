@@ -63,7 +63,7 @@ install: build
 	@DESTDIR='$(DESTDIR)' meson install -C $(B)
 
 clean:
-	rm -rf build build-asan build-tsan
+	rm -rf build build-asan build-tsan build-fuzz
 
 format:
 	@scripts/format

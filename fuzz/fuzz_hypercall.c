@@ -151,11 +151,12 @@ static void talk(unsigned i, const void *bytes, size_t len)
 static uint32_t eventfd_id(void)
 {
         const struct px_handle *h;
+        uint32_t id = 0;
 
         LIST_FOREACH(h, &srv.world->handles, link)
         if (h->kind == PXW_EVTCHN_HANDLE)
-                return (uint32_t)h->event_fd_id;
-        return 0;
+                id = (uint32_t)h->event_fd_id; /* the oldest one's */
+        return id;
 }
 
 static uint32_t some_number(struct input *in)
@@ -344,7 +345,7 @@ static void nothing_is_left(void)
                 struct px_domain *d = doms[i].d;
 
                 must(LIST_EMPTY(&doms[i].conns), "connections of %u", i);
-                (void)px_grants_settle(d);
+                srv_settle(&srv);
                 must(!d->grants_used && !d->frames_used && !d->deferred,
                      "domain %u: %u grants, %u frames, %u deferred", i,
                      d->grants_used, d->frames_used, d->deferred);
@@ -362,6 +363,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (!srv.ev)
                 start();
+        /* As if the domains were new: the same numbers for each input. */
+        for (unsigned i = 0; i < DOMAINS; i++) {
+                doms[i].d->ref_hint = GNTTAB_NR_RESERVED_ENTRIES;
+                doms[i].d->frame_hint = 0;
+        }
         memset(remembered, 0, sizeof(remembered));
         nremembered = 0;
         for (unsigned i = 0; i < CONNS; i++)

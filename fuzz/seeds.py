@@ -428,6 +428,8 @@ def xstore():
             msg(2, "read", a))
         yield f"perms-{name}", (u8(mode) + write + msg(1, "get-perms", a) + msg(
             1, "set-perms", a, w("n1"), w("b2")) + msg(2, "write", a, own(b"x")) +
+            msg(2, "mkdir", w("/local/domain/1/data/a/b/c/d")) + msg(
+            2, "get-perms", w("/local/domain/1/data/a/b/c/d")) +
             msg(2, "set-perms", a, w("b2")) + msg(1, "set-perms", a, w("r0")) +
             msg(1, "set-perms", a, w("quota")) + msg(1, "set-perms", a))
         yield f"deep-{name}", (u8(mode) + msg(
@@ -492,6 +494,25 @@ def xstore():
         *[own(b"n1\0b2\0r0\0r1\0b0\0w2")]))
     yield "many-nodes", u8(1) + b"".join(
         msg(1, "mkdir", own(b"data/%d" % i)) for i in range(1005))
+    full = b"".join(msg(1, "mkdir", own(b"data/%d" % i)) for i in range(993))
+    deep = b"".join(msg(1, "mkdir", own(b"data/%d/b/c/d" % i))
+                    for i in range(2000, 2005))
+    yield "deep-at-the-quota", u8(1) + full + deep
+    yield "deep-at-the-quota-in-a-transaction", (
+        u8(1) + full + msg(1, "start", own(b"")) + deep.replace(
+            u8(1) + u8(XS["mkdir"]) + u8(0), u8(1) + u8(XS["mkdir"]) + u8(1)) +
+        msg(1, "end", w("T"), tx=1))
+    yield "changed-by-others", (
+        u8(1) + write + msg(1, "start", own(b"")) + msg(
+            1, "directory", w("/local/domain/1/data"), tx=1) + msg(
+            1, "mkdir", w("data/b"), tx=1) + msg(1, "rm", w("data/b"), tx=1) +
+        msg(1, "rm", a, tx=1) + msg(1, "write", a, own(b"3"), tx=1) + msg(
+            1, "end", w("T"), tx=1) + msg(1, "start", own(b"")) + msg(
+            1, "rm", w("/local/domain/1/data"), tx=2) + msg(
+            1, "read", a, tx=2) + msg(1, "end", w("T"), tx=2) + msg(
+            1, "start", own(b"")) + msg(1, "start", own(b"")) + msg(
+            1, "write", w("data/b"), own(b"1"), tx=4) + msg(
+            1, "end", w("T"), tx=3) + msg(1, "end", w("T"), tx=4))
     yield "wide-directory", (u8(0) + b"".join(
         msg(0, "mkdir", own(b"/tool/a-name-of-some-length-%08d" % i))
         for i in range(120)) + msg(0, "directory", w("/tool")) + msg(
@@ -583,8 +604,12 @@ def hypercall():
     yield "restricted", ports + call(1, RESTRICT, 1) + call(
         1, RESTRICT, 2) + call(1, VIRQ, 1) + call(1, UNBOUND, 1) + call(
         1, BIND, 2, 1)
-    yield "adopt", ports + hello(2, 0, EVTCHN) + call(2, ADOPT, EVENTFD) + call(
-        2, CLOSE, 1) + bye(1) + call(2, ADOPT, 0)
+    yield "adopt", ports + hello(2, 1, EVTCHN) + call(2, ADOPT, EVENTFD) + call(
+        2, RESOLVE, 1) + bye(0) + call(2, CLOSE, 1) + bye(1) + call(2, ADOPT, 0)
+    yield "to-myself", hello(0, 1, EVTCHN) + call(0, UNBOUND, SELF) + call(
+        0, BIND, SELF, 1) + call(0, RESOLVE, 1) + call(0, RESOLVE, 2) + call(
+        0, RESOLVE, 0) + call(0, CLOSE, 1) + call(0, CLOSE, 2)
+    yield "all-ports", hello(0, 1, EVTCHN) + call(0, UNBOUND, 0) * 4097
     yield "adopt-other-kinds", (hello(0, 0, EVTCHN) + call(
         0, UNBOUND, 0) + hello(1, 0, GRANTS) + call(1, ADOPT, EVENTFD) + bye(
         1) + hello(2, 0, SHARES) + call(2, ADOPT, EVENTFD))

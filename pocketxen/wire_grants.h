@@ -115,13 +115,31 @@ static inline int pxw_pin(const struct pxw_grants *g, uint32_t id,
                         status = GNTST_bad_page;
                 }
         }
-        __atomic_store_n(record,
-                         status == GNTST_okay ? pxw_record(PXW_REC_PINNED,
-                                                           writable, slot, ref)
-                                              : PXW_REC_FREE,
-                         __ATOMIC_SEQ_CST);
+        if (status == GNTST_okay)
+                __atomic_store_n(
+                        record, pxw_record(PXW_REC_PINNED, writable, slot, ref),
+                        __ATOMIC_SEQ_CST);
         pxw_unlock(act);
+        if (status != GNTST_okay)
+                __atomic_store_n(record, PXW_REC_FREE, __ATOMIC_SEQ_CST);
         return status;
+}
+
+/* Under the lock: takes a pin out of the counts. The record stays pending as
+ * long as the lock is held, so that it names the lock of a process that was
+ * killed. */
+static inline void pxw_uncount(const struct pxw_grants *g, uint64_t *record)
+{
+        uint64_t r = __atomic_load_n(record, __ATOMIC_RELAXED);
+        struct pxw_active *act = &g->active[pxw_record_ref(r)];
+
+        act->readers--;
+        act->writers -= (uint32_t)pxw_record_writable(r);
+        pxw_entry_settle(&g->entries[pxw_record_ref(r)], act);
+        __atomic_store_n(record,
+                         pxw_record(PXW_REC_PENDING, 0, pxw_record_slot(r),
+                                    pxw_record_ref(r)),
+                         __ATOMIC_SEQ_CST);
 }
 
 /* Undoes a pin and frees its record. */
@@ -136,11 +154,9 @@ static inline void pxw_unpin(const struct pxw_grants *g, uint32_t id,
                 return;
         act = &g->active[ref];
         pxw_lock(act, id);
-        act->readers--;
-        act->writers -= (uint32_t)pxw_record_writable(r);
-        pxw_entry_settle(&g->entries[ref], act);
-        __atomic_store_n(record, PXW_REC_FREE, __ATOMIC_SEQ_CST);
+        pxw_uncount(g, record);
         pxw_unlock(act);
+        __atomic_store_n(record, PXW_REC_FREE, __ATOMIC_SEQ_CST);
 }
 
 #endif

@@ -15,9 +15,9 @@ static uint32_t records_used(const struct px_handle *h)
         return high < PXW_RECORDS ? high : PXW_RECORDS;
 }
 
-/* Counts an entry's mappings from the records of all other handles. */
-static void recount(struct px_world *w, const struct px_handle *dead,
-                    struct px_domain *d, uint32_t ref)
+/* Counts an entry's mappings from the records of all handles. Under the lock,
+ * so that no record of it becomes pinned or stops being so. */
+static void recount(struct px_world *w, struct px_domain *d, uint32_t ref)
 {
         struct pxw_active *act = &d->g.active[ref];
         struct px_handle *h;
@@ -25,9 +25,7 @@ static void recount(struct px_world *w, const struct px_handle *dead,
         act->readers = act->writers = 0;
         LIST_FOREACH(h, &w->handles, link)
         {
-                if (h == dead || !h->owner)
-                        continue;
-                for (uint32_t i = 0; i < records_used(h); i++) {
+                for (uint32_t i = 0; h->owner && i < records_used(h); i++) {
                         uint64_t r = __atomic_load_n(&h->owner->records[i],
                                                      __ATOMIC_SEQ_CST);
 
@@ -42,6 +40,43 @@ static void recount(struct px_world *w, const struct px_handle *dead,
         pxw_entry_settle(&d->g.entries[ref], act);
 }
 
+static bool is_gone(struct px_world *w, uint32_t id)
+{
+        struct px_handle *h;
+
+        LIST_FOREACH(h, &w->handles, link)
+        {
+                if (h->id == id)
+                        return w->is_gone && w->is_gone(w->is_gone_arg, h);
+        }
+        return true;
+}
+
+/* Several processes may have been killed at once, each inside of a pin: a lock
+ * whose holder is gone is taken from it, and what it left half done is counted
+ * anew. */
+static void lock_entry(struct px_handle *h, struct px_domain *d, uint32_t ref)
+{
+        uint32_t *lock = &d->g.active[ref].lock;
+
+        for (;;) {
+                uint32_t holder = 0;
+
+                if (__atomic_compare_exchange_n(lock, &holder, h->id, 0,
+                                                __ATOMIC_ACQUIRE,
+                                                __ATOMIC_ACQUIRE))
+                        return;
+                if ((holder == h->id || is_gone(h->world, holder)) &&
+                    __atomic_compare_exchange_n(lock, &holder, h->id, 0,
+                                                __ATOMIC_ACQUIRE,
+                                                __ATOMIC_RELAXED)) {
+                        recount(h->world, d, ref);
+                        return;
+                }
+                sched_yield();
+        }
+}
+
 static void undo_record(struct px_handle *h, uint64_t *record)
 {
         uint64_t r = __atomic_load_n(record, __ATOMIC_SEQ_CST);
@@ -53,15 +88,14 @@ static void undo_record(struct px_handle *h, uint64_t *record)
         d = h->world->domains[slot];
         if (!d || ref >= d->entries)
                 return;
-        if (__atomic_load_n(&d->g.active[ref].lock, __ATOMIC_SEQ_CST) ==
-            h->id) {
-                /* Killed inside: the lock is ours now. */
-                recount(h->world, h, d, ref);
-                __atomic_store_n(record, PXW_REC_FREE, __ATOMIC_SEQ_CST);
-                pxw_unlock(&d->g.active[ref]);
-        } else if (pxw_record_state(r) == PXW_REC_PINNED) {
-                pxw_unpin(&d->g, h->id, record);
-        }
+        if (pxw_record_state(r) != PXW_REC_PINNED &&
+            __atomic_load_n(&d->g.active[ref].lock, __ATOMIC_SEQ_CST) != h->id)
+                return; /* it had not come so far */
+        lock_entry(h, d, ref);
+        if (pxw_record_state(r) == PXW_REC_PINNED)
+                pxw_uncount(&d->g, record);
+        __atomic_store_n(record, PXW_REC_FREE, __ATOMIC_SEQ_CST);
+        pxw_unlock(&d->g.active[ref]);
 }
 
 void px_owner_undo(struct px_handle *h)

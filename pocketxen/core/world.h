@@ -96,6 +96,10 @@ struct px_world {
         LIST_HEAD(, px_handle) handles;
         LIST_HEAD(, px_pair) pairs;
         unsigned npairs;
+        /* Whether the process behind a handle has ended, before it is closed
+         * here; NULL: none has. */
+        bool (*is_gone)(void *arg, const struct px_handle *h);
+        void *is_gone_arg;
 };
 
 int px_world_create(struct px_world **w); /* empty, not even Domain-0 */

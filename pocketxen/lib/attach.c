@@ -30,7 +30,8 @@ static void sweep(void)
         struct px_attached **p = &attached, *a;
 
         while ((a = *p)) {
-                if (__atomic_load_n(&a->users, __ATOMIC_ACQUIRE) || !px_attach_dying(a)) {
+                if (__atomic_load_n(&a->users, __ATOMIC_ACQUIRE) ||
+                    !px_attach_dying(a)) {
                         p = &a->next;
                         continue;
                 }

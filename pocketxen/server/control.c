@@ -128,7 +128,7 @@ static struct json_object *dispatch(struct server *s, struct json_object *in)
         if (strcmp(command, "create") == 0)
                 return create(s, in);
         if (strcmp(command, "stop") == 0) {
-                sd_event_exit(s->ev, 0);
+                srv_stop(s);
                 return success();
         }
         if (strcmp(command, "grants") == 0 || strcmp(command, "destroy") == 0 ||

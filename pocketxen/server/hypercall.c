@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,25 @@ void srv_conn_close(struct srv_conn *c)
         sd_event_source_disable_unref(c->source);
         close(c->fd);
         free(c);
+}
+
+bool srv_handle_is_gone(void *arg, const struct px_handle *h)
+{
+        struct server *s = arg;
+        struct srv_domain *d;
+        struct srv_conn *c;
+
+        LIST_FOREACH(d, &s->domains, link)
+        {
+                LIST_FOREACH(c, &d->conns, link)
+                {
+                        struct pollfd p = {.fd = c->fd};
+
+                        if (c->handle == h)
+                                return poll(&p, 1, 0) > 0; /* POLLHUP */
+                }
+        }
+        return true;
 }
 
 static int hello(struct srv_conn *c, const struct pxw_request *r,

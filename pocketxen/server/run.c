@@ -12,14 +12,44 @@
 #include <unistd.h>
 
 #define DOM0_MEM_BYTES (64ull << 20)
-#define DOM0_GRACE_MS 3000
+#define DOM0_GRACE_MS 5000u
+#define DOM0_LOOK_MS 20u
+
+static int on_stopping(sd_event_source *src, uint64_t usec, void *arg)
+{
+        struct server *s = arg;
+        struct srv_domain *dom0 = srv_domain_by_id(s, 0);
+
+        (void)usec;
+        if (s->grace_ms < DOM0_LOOK_MS || !srv_kill_domain(dom0, 0))
+                return sd_event_exit(s->ev, 0);
+        s->grace_ms -= DOM0_LOOK_MS;
+        sd_event_source_set_time_relative(src, DOM0_LOOK_MS * 1000u);
+        return sd_event_source_set_enabled(src, SD_EVENT_ONESHOT);
+}
+
+/* Domain-0's programs get the time to stop as they would at a shutdown: a
+ * backend has words with xenstore and its guests before it ends. */
+void srv_stop(struct server *s)
+{
+        struct srv_domain *dom0 = srv_domain_by_id(s, 0);
+
+        if (s->stopping)
+                return;
+        s->grace_ms = DOM0_GRACE_MS;
+        if (!dom0 || !srv_kill_domain(dom0, SIGTERM) ||
+            sd_event_add_time_relative(s->ev, &s->stopping, CLOCK_MONOTONIC, 0,
+                                       0, on_stopping, s) < 0)
+                sd_event_exit(s->ev, 0);
+}
 
 static int on_signal(sd_event_source *src, const struct signalfd_siginfo *si,
                      void *arg)
 {
+        (void)src;
         (void)si;
-        (void)arg;
-        return sd_event_exit(sd_event_source_get_event(src), 0);
+        srv_stop(arg);
+        return 0;
 }
 
 static int set_up(struct server *s)
@@ -44,6 +74,8 @@ static int set_up(struct server *s)
         ret = px_world_create(&s->world);
         if (ret < 0)
                 return ret;
+        s->world->is_gone = srv_handle_is_gone;
+        s->world->is_gone_arg = s;
         ret = xstore_create(&s->xs, &xstore_default_quota);
         if (ret < 0)
                 return ret;
@@ -53,14 +85,10 @@ static int set_up(struct server *s)
         return srv_control_listen(s);
 }
 
-/* Domain-0's programs get the time to stop as they would at a shutdown. */
-static void end_domain0(struct srv_domain *d)
+static void kill_domain0(struct srv_domain *d)
 {
         const struct timespec pause = {0, 20000000};
 
-        srv_kill_domain(d, SIGTERM);
-        for (int ms = 0; ms < DOM0_GRACE_MS && srv_kill_domain(d, 0); ms += 20)
-                nanosleep(&pause, NULL);
         while (srv_kill_domain(d, SIGKILL))
                 nanosleep(&pause, NULL);
 }
@@ -72,7 +100,7 @@ static void tear_down(struct server *s)
 
         while ((d = LIST_FIRST(&s->domains))) {
                 if (d->domid == 0)
-                        end_domain0(d);
+                        kill_domain0(d);
                 if (!d->d->dying)
                         srv_domain_destroy(d);
                 /* Domain-0 is first out of the list's end: what it still maps
@@ -83,6 +111,7 @@ static void tear_down(struct server *s)
                 }
         }
         s->tick = sd_event_source_disable_unref(s->tick);
+        s->stopping = sd_event_source_disable_unref(s->stopping);
         xstore_destroy(s->xs);
         px_world_destroy(s->world);
         sd_event_unref(s->ev);

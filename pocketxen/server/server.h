@@ -43,7 +43,9 @@ struct server {
         struct px_world *world;
         struct xstore *xs;
         char dir[SRV_PATH_BYTES];
-        sd_event_source *tick; /* on while something waits to be settled */
+        sd_event_source *tick;     /* on while something waits to be settled */
+        sd_event_source *stopping; /* looks whether Domain-0 has ended */
+        unsigned grace_ms;         /* that it has left for this */
         LIST_HEAD(, srv_domain) domains;
 };
 
@@ -51,6 +53,8 @@ struct server {
  * sockets are there, or the error's text. The directory exists and is locked.
  * Exit status. */
 int srv_run(const char *dir, int ready_fd);
+/* Tells Domain-0's programs to end; serves on until they have. */
+void srv_stop(struct server *s);
 
 /* domains.c */
 int srv_domain_create(struct server *s, const char *name, uint64_t mem_bytes,
@@ -68,6 +72,8 @@ void srv_settle(struct server *s);
 /* hypercall.c */
 int srv_hypercall_listen(struct srv_domain *d);
 void srv_conn_close(struct srv_conn *c);
+/* For the core; arg is the server. */
+bool srv_handle_is_gone(void *arg, const struct px_handle *h);
 
 /* control.c, account.c */
 int srv_control_listen(struct server *s);

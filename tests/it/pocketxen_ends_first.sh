@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# pocketxen is stopped, or killed, under a daemon that serves: the daemon says
-# so, waits without spinning, and ends when it is told to.
+# pocketxen is stopped, or killed, under a daemon that serves: it ends by itself,
+# or says what is missing, serves on without spinning, and ends when told to.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/life.sh"
 
@@ -19,11 +19,15 @@ start() {
         moves g1
 }
 
-say "stopped: everything in it ends"
+say "stopped: the daemon has the time to stop as it should"
 start
 px stop
-wait "$DAEMON_PID" "${LOAD_PID[g1]}" 2>/dev/null || true
+rc=0
+wait "$DAEMON_PID" || rc=$?
 DAEMON_PID=
+assert_eq $rc 0 'status of the daemon'
+assert_has "$(<"$DAEMON_LOG")" 'stops; guests wait'
+wait "${LOAD_PID[g1]}" 2>/dev/null || true
 
 say "killed: what is connected stays so"
 start

@@ -40,7 +40,9 @@ see() {
         [ "$3" = any ] || assert_eq "$NONZERO" "$3" "bytes not zero $4"
 }
 
-# show TRUSTED [untrusted]: 4,096 secrets are 64 KiB of them.
+# show ALL REST NONZERO [untrusted]: how many secrets are to be seen after 64 KiB
+# of them (4,096), how many once 512 other bytes have taken their place, and the
+# bytes that are not zero while those are in flight.
 show() {
         local all=$1 rest=$2 nonzero=$3
         shift 3

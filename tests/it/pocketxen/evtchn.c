@@ -265,15 +265,18 @@ static void a_restricted_handle_binds_to_its_domain_only(void **state)
 static int after_exec(char **argv)
 {
         xenevtchn_handle *h = xenevtchn_fdopen(NULL, atoi(argv[1]), 0);
-        int port = atoi(argv[2]);
+        int port = atoi(argv[2]), ret = 0;
 
         if (!h)
                 return 10;
         if (xenevtchn_pending(h) != port)
-                return 11;
-        if (xenevtchn_unmask(h, (evtchn_port_t)port) < 0)
-                return 12;
-        return xenevtchn_notify(h, (evtchn_port_t)port) < 0 ? 13 : 0;
+                ret = 11;
+        else if (xenevtchn_unmask(h, (evtchn_port_t)port) < 0)
+                ret = 12;
+        else if (xenevtchn_notify(h, (evtchn_port_t)port) < 0)
+                ret = 13;
+        xenevtchn_close(h);
+        return ret;
 }
 
 static void a_handle_survives_exec_by_fdopen(void **state)

@@ -109,6 +109,62 @@ static void killed_before_it_had_the_lock(void **state)
         assert_int_equal(act->writers, 1);
 }
 
+/* Before and after the stores of an unpin; another mapping of the same page by
+ * the same process counts once. */
+static void killed_inside_of_an_unpin(void **state)
+{
+        struct rig *r = *state;
+        struct pxw_active *act = &r->guest->g.active[r->ref];
+
+        for (int stage = 0; stage < 3; stage++) {
+                pin(r, r->b, 0, 1);
+                pin(r, r->a, 0, 1);
+                pin(r, r->a, 1, 1);
+                act->lock = r->a->id;
+                if (stage >= 1)
+                        act->readers--;
+                if (stage >= 2)
+                        pxw_uncount(&r->guest->g, &r->a->owner->records[0]);
+                px_handle_close(r->a);
+                assert_int_equal(act->lock, 0);
+                assert_int_equal(act->readers, 1);
+                assert_int_equal(act->writers, 1);
+                pxw_unpin(&r->guest->g, r->b->id, &r->b->owner->records[0]);
+                assert_int_equal(flags(r) & (GTF_reading | GTF_writing), 0);
+                assert_int_equal(
+                        px_handle_open(r->w, r->dom0, PXW_GRANTS_HANDLE, &r->a),
+                        0);
+        }
+}
+
+static bool all_are_gone(void *arg, const struct px_handle *h)
+{
+        (void)arg;
+        (void)h;
+        return true;
+}
+
+/* The one that is undone first needs the lock that the other one died with. */
+static void two_are_killed_at_once(void **state)
+{
+        struct rig *r = *state;
+        struct pxw_active *act = &r->guest->g.active[r->ref];
+
+        r->w->is_gone = all_are_gone;
+        pin(r, r->b, 0, 1);
+        r->a->owner->high = 1;
+        r->a->owner->records[0] =
+                pxw_record(PXW_REC_PENDING, 1, r->guest->slot, r->ref);
+        act->lock = r->a->id;
+        act->readers++;
+        px_handle_close(r->b);
+        px_handle_close(r->a);
+        assert_int_equal(act->lock, 0);
+        assert_int_equal(act->readers, 0);
+        assert_int_equal(act->writers, 0);
+        assert_int_equal(flags(r) & (GTF_reading | GTF_writing), 0);
+}
+
 static void a_refused_pin_changes_nothing(void **state)
 {
         struct rig *r = *state;
@@ -153,6 +209,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(killed_inside_of_a_pin),
                 T(killed_before_it_had_the_lock),
+                T(killed_inside_of_an_unpin),
+                T(two_are_killed_at_once),
                 T(a_refused_pin_changes_nothing),
                 T(ports_run_out_with_an_error),
         };
