@@ -15,6 +15,9 @@ bool disk_offers_persistent(const struct disk *k)
                k->config.grants == BACK_PERSISTENT;
 }
 
+/* Segments of an indirect request, as xen-blkback offers: 1 MiB. */
+#define OFFERED_INDIRECT_SEGS 256u
+
 void disk_limits(const struct disk *k, struct blk_limits *lim)
 {
         struct store_info info;
@@ -24,6 +27,7 @@ void disk_limits(const struct disk *k, struct blk_limits *lim)
                 .sectors = info.size_bytes / SECTOR_BYTES,
                 .block_bytes = SECTOR_BYTES,
                 .readonly = k->config.readonly,
+                .max_indirect_segs = OFFERED_INDIRECT_SEGS,
                 .flush = info.can_flush,
                 .barrier = info.can_flush,
                 .discard = info.can_discard && k->config.discard &&
@@ -59,8 +63,10 @@ static void take_budget(struct disk *k, uint32_t slots)
         uint32_t asked = 0;
 
         if (k->params.persistent)
-                asked = k->config.cap_given ? k->config.cap
-                                            : budget_default_cap(slots);
+                asked = k->config.cap_given
+                                ? k->config.cap
+                                : budget_default_cap(slots,
+                                                     OFFERED_INDIRECT_SEGS);
         budget_take(&k->daemon->budget, 1u << k->keys.ring_order, slots, asked,
                     &k->share);
         k->params.max_persistent = k->share.cap;

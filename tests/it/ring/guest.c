@@ -128,6 +128,35 @@ uint64_t guest_put(struct guest *g, enum blk_op op, uint64_t sector,
         return req.id;
 }
 
+uint64_t guest_put_indirect(struct guest *g, enum blk_op op, uint64_t sector,
+                            const struct page *pages, unsigned n,
+                            struct page *table)
+{
+        struct blk_request req = {.id = g->next_id++,
+                                  .wire_op = (uint8_t)op,
+                                  .op = op,
+                                  .sector = sector,
+                                  .nsegs = n};
+
+        for (unsigned i = 0; i < n; i++) {
+                struct page *t = &table[i / BLK_SEGS_PER_INDIRECT_PAGE];
+                uint8_t *at =
+                        t->bytes + (size_t)(i % BLK_SEGS_PER_INDIRECT_PAGE) *
+                                           BLK_SEG_WIRE_BYTES;
+
+                memcpy(at, &pages[i].gref, 4);
+                at[4] = 0;
+                at[5] = 7;
+        }
+        req.nindirect = (n + BLK_SEGS_PER_INDIRECT_PAGE - 1) /
+                        BLK_SEGS_PER_INDIRECT_PAGE;
+        for (unsigned i = 0; i < req.nindirect; i++)
+                req.indirect_grefs[i] = table[i].gref;
+        assert_true(front_ring_free(&g->ring) > 0);
+        front_ring_put(&g->ring, &req);
+        return req.id;
+}
+
 void guest_kick(struct guest *g)
 {
         if (front_ring_push(&g->ring))

@@ -63,6 +63,11 @@ uint64_t guest_put(struct guest *g, enum blk_op op, uint64_t sector,
 void guest_kick(struct guest *g);
 /* Waits for the next response; its status. *id may be NULL. */
 int guest_answer(struct guest *g, uint64_t *id);
+/* The same as guest_put, as an indirect request: descriptors go to `table`, one
+ * page for each 512 segments. */
+uint64_t guest_put_indirect(struct guest *g, enum blk_op op, uint64_t sector,
+                            const struct page *pages, unsigned n,
+                            struct page *table);
 /* One request there and back. */
 int guest_io(struct guest *g, enum blk_op op, uint64_t sector,
              const struct page *pages, unsigned n);
