@@ -77,6 +77,7 @@ static void close_all(struct back_queue *q)
         if (q->evict.arg)
                 loop_timer_remove(t->loop, &q->evict);
         q->evict.arg = NULL;
+        back_storm_end(q);
         store_queue_close(q->store);
         q->store = NULL;
         grant_cache_destroy(q->cache);
@@ -137,6 +138,7 @@ static void attach_on_thread(void *arg)
                 close_all(q);
         } else {
                 q->attached = true;
+                back_storm_begin(q);
                 q->owes_notify = q->p.reattach;
                 back_account(q);
                 /* Whatever the frontend put in before the port was bound gave

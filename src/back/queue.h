@@ -10,6 +10,7 @@
 #include "grant/cache.h"
 #include "loop/loop.h"
 #include "ring/back_ring.h"
+#include "storm.h"
 
 enum back_request_state {
         BACK_FREE,        /* on q->free */
@@ -60,6 +61,7 @@ struct back_queue {
         struct bounce bounce, big_bounce;
         struct back_domain *domain;
         struct loop_timer evict;
+        struct back_storm storm;
 
         struct back_request *requests; /* ring.slots rows */
         uint32_t nrequests;

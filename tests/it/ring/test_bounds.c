@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const struct connect_opts persistent = {0, true};
+static const struct connect_opts persistent = {.persistent = true};
 
 /* S14, S15: always-new grefs stay within the cap, answer without error, and
  * leave what is warm alone. */

@@ -7,7 +7,7 @@
 
 #define MOST 256u
 
-static const struct connect_opts persistent = {0, true};
+static const struct connect_opts persistent = {.persistent = true};
 static const char *const modes[] = {"persistent", "map", "copy"};
 
 struct set {

@@ -7,7 +7,8 @@
 
 #include <unistd.h>
 
-static const struct connect_opts persistent = {0, true}, plain = {0, false};
+static const struct connect_opts persistent = {.persistent = true},
+                                 plain = {.persistent = false};
 
 /* One write and one read of n pages each; the bytes must come back. */
 static void write_and_read(struct guest *g, struct page *pages, unsigned n,
@@ -236,7 +237,7 @@ static void a_cap_of_zero_keeps_nothing(void **state)
  * persistence a write request maps for reading only. */
 static void persistent_maps_are_writable_and_plain_writes_read_only(void **s)
 {
-        struct guest *g = guest_create("fault:delay-ms=400:ram:8M",
+        struct guest *g = guest_create("fault:delay-ms=2500:ram:8M",
                                        "--grants persistent");
         struct page p[1];
 
@@ -249,7 +250,7 @@ static void persistent_maps_are_writable_and_plain_writes_read_only(void **s)
         assert_int_equal(guest_answer(g, NULL), BLK_OKAY);
         guest_destroy(g);
 
-        g = guest_create("fault:delay-ms=400:ram:8M", "--grants map");
+        g = guest_create("fault:delay-ms=2500:ram:8M", "--grants map");
         guest_connect(g, plain);
         share_pages(g, p, 1);
         guest_put(g, BLK_WRITE, 0, p, 1);
@@ -288,7 +289,8 @@ static void every_ring_order_works(void **state)
                 struct page p[4];
                 unsigned slots = blk_ring_slots(BLK_ABI_NATIVE, order);
 
-                guest_connect(g, (struct connect_opts){order, true});
+                guest_connect(g, (struct connect_opts){.order = order,
+                                                       .persistent = true});
                 share_pages(g, p, 4);
                 /* Twice around the ring, a full ring at a time. */
                 for (int round = 0; round < 2; round++) {
