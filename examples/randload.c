@@ -219,13 +219,15 @@ static void report(const struct load *l, const struct counts *c, double secs)
                c->requests, iops, secs, c->errors, c->mismatches,
                c->verified_bytes, c->reads, c->writes, c->longest_pause * 1000);
         printf("\"bs\":%" PRIu64 ",\"qd\":%u,\"span_bytes\":%" PRIu64
-               ",\"seed\":%" PRIu64 ",\"persistent\":%s,\"ring_slots\":%u,"
+               ",\"seed\":%" PRIu64
+               ",\"persistent\":%s,\"ring_slots\":%u,\"queues\":%u,"
                "\"resubmitted\":%" PRIu64 ",\"reconnects\":%" PRIu64
                ",\"pool_pages\":%" PRIu64 ",\"share_calls\":%" PRIu64
                ",\"unshare_calls\":%" PRIu64 "}\n",
                l->o->bs, l->o->qd, l->pat.blocks * l->o->bs, l->o->seed,
-               i.persistent ? "true" : "false", i.ring_slots, s.resubmitted,
-               s.reconnects, s.pool_pages, s.share_calls, s.unshare_calls);
+               i.persistent ? "true" : "false", i.ring_slots, i.queues,
+               s.resubmitted, s.reconnects, s.pool_pages, s.share_calls,
+               s.unshare_calls);
 }
 
 /* ---- gates ------------------------------------------------------------------

@@ -31,7 +31,7 @@ static const char usage[] =
         "  --ready-fd N --go-fd N    the same, a byte on descriptors\n"
         "  --json                    the result as one JSON object\n"
         "  --persistent 0|1  --share-per-request  --ring-order N\n"
-        "  --pool-pages N  --untrusted\n";
+        "  --queues N  --indirect-segments N  --pool-pages N  --untrusted\n";
 
 enum {
         O_VDEV = 256,
@@ -52,6 +52,8 @@ enum {
         O_PERSISTENT,
         O_SHARE,
         O_RING_ORDER,
+        O_QUEUES,
+        O_INDIRECT_SEGS,
         O_POOL_PAGES,
         O_UNTRUSTED,
         O_HELP,
@@ -76,6 +78,8 @@ static const struct option options[] = {
         {"persistent", required_argument, NULL, O_PERSISTENT},
         {"share-per-request", no_argument, NULL, O_SHARE},
         {"ring-order", required_argument, NULL, O_RING_ORDER},
+        {"queues", required_argument, NULL, O_QUEUES},
+        {"indirect-segments", required_argument, NULL, O_INDIRECT_SEGS},
         {"pool-pages", required_argument, NULL, O_POOL_PAGES},
         {"untrusted", no_argument, NULL, O_UNTRUSTED},
         {"help", no_argument, NULL, O_HELP},
@@ -181,6 +185,12 @@ static int set_number(int c, uint64_t n, struct load_opts *o)
         case O_RING_ORDER:
                 o->eg.ring_order = (unsigned)n;
                 return 0;
+        case O_QUEUES:
+                o->eg.queues = (unsigned)n;
+                return n <= 16 ? 0 : -EINVAL;
+        case O_INDIRECT_SEGS:
+                o->eg.max_indirect_segs = (unsigned)n;
+                return n <= 256 ? 0 : -EINVAL;
         case O_POOL_PAGES:
                 o->eg.pool_pages = (unsigned)n;
                 return 0;

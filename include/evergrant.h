@@ -61,8 +61,8 @@ struct eg_options {
         /* The ring has 1 << ring_order pages of 32 requests each: 0 to 4.
          * The backend may allow less; that is no error. Default 0. */
         unsigned ring_order;
-        /* At most this many pages are ever shared for data. Default 1,056;
-         * from 22 to 65,536. When they are all busy, I/O waits. */
+        /* At most this many pages a ring are ever shared for data. Default
+         * 1,056; from 22 to 65,536. When they are all busy, I/O waits. */
         unsigned pool_pages;
         /* Offer persistent grants: the backend may keep pages mapped between
          * requests. Default true. */
@@ -91,7 +91,15 @@ struct eg_options {
          * the disk, with the disk's lock held: it must not call the library. */
         void (*log)(void *arg, enum eg_log_level level, const char *line);
         void *log_arg;
-        uint64_t reserved[8]; /* zero */
+        /* At most this many pages a request, if the backend takes indirect
+         * requests, whose list of pages is itself in a shared page: 0 to 256;
+         * up to 11 it needs none and asks for none. Default 32 (128 KiB). */
+        unsigned max_indirect_segs;
+        /* Rings to spread requests over, each with a pool of pool_pages and
+         * an event channel of its own: 1 to 16, fewer if the backend serves
+         * fewer. Default 1. */
+        unsigned queues;
+        uint64_t reserved[7]; /* zero */
 };
 EG_API void eg_options_init(struct eg_options *opts);
 
@@ -143,10 +151,12 @@ struct eg_info {
         bool persistent; /* both sides said so */
         bool untrusted;  /* pages are zeroed before they are used again */
         uint32_t discard_granularity_bytes;
-        uint32_t ring_order, ring_slots;
+        uint32_t ring_order, ring_slots; /* of each ring */
         uint32_t vdev;
         uint32_t backend_domid;
-        uint64_t reserved[8];
+        uint32_t queues;        /* rings; 0 while the backend is away */
+        uint32_t indirect_segs; /* agreed; 0: no indirect requests */
+        uint64_t reserved[7];
 };
 /* As of the last connect. */
 EG_API void eg_info(struct eg_disk *disk, struct eg_info *info);

@@ -69,6 +69,11 @@ static int plugin_config(const char *key, const char *value)
         if (strcmp(key, "pool-pages") == 0)
                 return nbdkit_parse_unsigned("pool-pages", value,
                                              &opts.pool_pages);
+        if (strcmp(key, "indirect-segments") == 0)
+                return nbdkit_parse_unsigned("indirect-segments", value,
+                                             &opts.max_indirect_segs);
+        if (strcmp(key, "queues") == 0)
+                return nbdkit_parse_unsigned("queues", value, &opts.queues);
         if (strcmp(key, "persistent") == 0) {
                 said_persistent = true;
                 return config_bool(value, &opts.persistent);
@@ -78,7 +83,8 @@ static int plugin_config(const char *key, const char *value)
         if (strcmp(key, "mode") == 0)
                 return config_mode(value);
         nbdkit_error("unknown parameter '%s'; there are vdev, ring-order, "
-                     "persistent, mode, pool-pages and untrusted",
+                     "queues, indirect-segments, persistent, mode, "
+                     "pool-pages and untrusted",
                      key);
         return -1;
 }
@@ -97,11 +103,14 @@ static int plugin_config_complete(void)
 
 #define CONFIG_HELP                                                           \
         "vdev=VDEV          (required) The disk: xvda, or a device number.\n" \
-        "ring-order=N       1 << N pages for the ring, 0 to 4 (default 0).\n" \
+        "ring-order=N       1 << N pages for a ring, 0 to 4 (default 0).\n"   \
+        "queues=N           Rings to use, 1 to 16 (default 1).\n"             \
+        "indirect-segments=N  Pages in one request, 0 to 256 (default 32);\n" \
+        "                   up to 11 turns indirect requests off.\n"          \
         "persistent=BOOL    Offer persistent grants (default true).\n"        \
         "mode=pool|share    Pages shared once, or for each request (default " \
         "pool).\n"                                                            \
-        "pool-pages=N       Most pages ever shared (default 1056).\n"         \
+        "pool-pages=N       Most pages a ring ever shared (default 1056).\n"  \
         "untrusted=BOOL     Zero pages before they are used again (default "  \
         "false)."
 

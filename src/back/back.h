@@ -68,7 +68,9 @@ struct back_stats {
         uint64_t map_calls, map_pages, unmap_calls, unmap_pages, map_failures;
         uint64_t copy_calls, copy_segments;
         uint64_t slow_grant_calls; /* over 10 ms */
-        uint64_t ring_broken;      /* 1 once the peer's index was impossible */
+        uint64_t held_events; /* times that the port stayed masked, storm.c */
+        uint64_t lost_events; /* times that requests came without one */
+        uint64_t ring_broken; /* 1 once the peer's index was impossible */
         uint64_t latency[BACK_LATENCY_BUCKETS]; /* log-linear, see latency.h */
 };
 
@@ -131,6 +133,8 @@ void back_queue_detach(struct back_queue *q, back_done done, void *arg);
 void back_queue_set_sectors(struct back_queue *q, uint64_t sectors);
 /* A consistent enough copy: each counter exact, not all of one instant. */
 void back_queue_stats(const struct back_queue *q, struct back_stats *out);
+/* Adds one queue's to the sum of several; "high" is then an upper bound. */
+void back_stats_sum(struct back_stats *sum, const struct back_stats *one);
 struct back_thread *back_queue_thread(const struct back_queue *q);
 
 #endif

@@ -10,7 +10,7 @@ static bool make_block(struct bounce *b)
 
         if (b->made >= b->max)
                 return false;
-        block = mmap(NULL, BOUNCE_BLOCK_BYTES, PROT_READ | PROT_WRITE,
+        block = mmap(NULL, b->block_bytes, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (block == MAP_FAILED)
                 return false;
@@ -19,9 +19,9 @@ static bool make_block(struct bounce *b)
         return true;
 }
 
-int bounce_init(struct bounce *b, uint32_t max_blocks)
+int bounce_init(struct bounce *b, uint32_t max_blocks, size_t block_bytes)
 {
-        *b = (struct bounce){0};
+        *b = (struct bounce){.block_bytes = block_bytes};
         b->max = max_blocks < BOUNCE_BLOCKS ? max_blocks : BOUNCE_BLOCKS;
         return make_block(b) ? 0 : -ENOMEM;
 }
@@ -29,7 +29,7 @@ int bounce_init(struct bounce *b, uint32_t max_blocks)
 void bounce_release(struct bounce *b)
 {
         for (uint32_t i = 0; i < b->made; i++)
-                munmap(b->blocks[i], BOUNCE_BLOCK_BYTES);
+                munmap(b->blocks[i], b->block_bytes);
         *b = (struct bounce){0};
 }
 

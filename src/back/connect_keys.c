@@ -63,32 +63,66 @@ static int number_or(const struct source *s, const char *key, uint64_t max,
         return ret;
 }
 
-static int read_one_ref(const struct source *s, bool order_written,
-                        struct connect_keys *k)
+char *connect_ring_key(char *dst, unsigned nrings, unsigned ring,
+                       const char *name)
 {
-        uint64_t ref;
-        int ret = read_number(s, "ring-ref", UINT32_MAX, &ref);
+        if (nrings > 1)
+                snprintf(dst, CONNECT_KEY_BYTES, "queue-%u/%s", ring, name);
+        else
+                snprintf(dst, CONNECT_KEY_BYTES, "%s", name);
+        return dst;
+}
 
+/* Of k's ring number `ring`. */
+static int read_one_ref(const struct source *s, bool order_written,
+                        struct connect_keys *k, unsigned ring)
+{
+        char key[CONNECT_KEY_BYTES];
+        uint64_t ref;
+        int ret;
+
+        connect_ring_key(key, k->nrings, ring, "ring-ref");
+        ret = read_number(s, key, UINT32_MAX, &ref);
         /* Who writes ring-page-order=0 may mean either name (Q2); without the
          * order, ring-ref0 is a leftover of somebody else (Q3). */
-        if (ret == -ENOENT && order_written)
-                ret = read_number(s, "ring-ref0", UINT32_MAX, &ref);
+        if (ret == -ENOENT && order_written) {
+                connect_ring_key(key, k->nrings, ring, "ring-ref0");
+                ret = read_number(s, key, UINT32_MAX, &ref);
+        }
         if (ret == -ENOENT)
-                return err_set(s->e, -EINVAL,
-                               "the frontend is ready but has no ring-ref");
+                return err_set(
+                        s->e, -EINVAL, "the frontend is ready but has no %s",
+                        connect_ring_key(key, k->nrings, ring, "ring-ref"));
         if (ret == 0)
-                k->ring_refs[0] = (uint32_t)ref;
+                k->rings[ring].refs[0] = (uint32_t)ref;
         return ret;
 }
 
-static int read_refs(const struct source *s, unsigned max_order,
-                     struct connect_keys *k)
+static int read_refs(const struct source *s, struct connect_keys *k,
+                     unsigned ring)
 {
-        uint64_t order, ref;
-        char key[32];
-        int ret = read_number(s, "ring-page-order", UINT32_MAX, &order);
-        bool order_written = ret == 0;
+        char name[24], key[CONNECT_KEY_BYTES];
+        uint64_t ref;
+        int ret;
 
+        for (unsigned i = 0; i < 1u << k->ring_order; i++) {
+                snprintf(name, sizeof(name), "ring-ref%u", i);
+                connect_ring_key(key, k->nrings, ring, name);
+                ret = need_number(s, key, UINT32_MAX, &ref);
+                if (ret < 0)
+                        return ret;
+                k->rings[ring].refs[i] = (uint32_t)ref;
+        }
+        return 0;
+}
+
+static int read_order(const struct source *s, unsigned max_order, bool *written,
+                      struct connect_keys *k)
+{
+        uint64_t order;
+        int ret = read_number(s, "ring-page-order", UINT32_MAX, &order);
+
+        *written = ret == 0;
         if (ret == -ENOENT)
                 order = 0;
         else if (ret < 0)
@@ -99,16 +133,28 @@ static int read_refs(const struct source *s, unsigned max_order,
                                ", at most %u is offered",
                                order, max_order);
         k->ring_order = (unsigned)order;
-        if (order == 0)
-                return read_one_ref(s, order_written, k);
-        for (unsigned i = 0; i < 1u << order; i++) {
-                snprintf(key, sizeof(key), "ring-ref%u", i);
-                ret = need_number(s, key, UINT32_MAX, &ref);
+        return 0;
+}
+
+static int read_rings(const struct source *s, unsigned max_order,
+                      struct connect_keys *k)
+{
+        char key[CONNECT_KEY_BYTES];
+        bool order_written;
+        uint64_t port;
+        int ret = read_order(s, max_order, &order_written, k);
+
+        for (unsigned i = 0; ret == 0 && i < k->nrings; i++) {
+                ret = k->ring_order == 0 ? read_one_ref(s, order_written, k, i)
+                                         : read_refs(s, k, i);
                 if (ret < 0)
                         return ret;
-                k->ring_refs[i] = (uint32_t)ref;
+                connect_ring_key(key, k->nrings, i, "event-channel");
+                ret = need_number(s, key, UINT32_MAX, &port);
+                if (ret == 0)
+                        k->rings[i].event_channel = (uint32_t)port;
         }
-        return 0;
+        return ret;
 }
 
 /* Without the key: what the x86 backends in the field assume, and so what a
@@ -149,43 +195,47 @@ static int read_protocol(const struct source *s, struct connect_keys *k)
         return 0;
 }
 
-static int read_queues(const struct source *s)
+static int read_queues(const struct source *s, unsigned max_queues,
+                       struct connect_keys *k)
 {
         uint64_t queues;
         int ret =
                 number_or(s, "multi-queue-num-queues", UINT32_MAX, 1, &queues);
 
-        /* One queue under the top-level keys is allowed (Q13). */
-        if (ret == 0 && queues != 1)
-                ret = err_set(s->e, -EINVAL,
-                              "the frontend wants %" PRIu64
-                              " queues, one is offered",
-                              queues);
-        return ret;
+        if (ret < 0)
+                return ret;
+        if (queues == 0 || queues > max_queues)
+                return err_set(s->e, -EINVAL,
+                               "the frontend wants %" PRIu64
+                               " queues, 1 to %u are offered",
+                               queues, max_queues);
+        k->nrings = (unsigned)queues;
+        return 0;
 }
 
-int connect_keys_read(connect_read read, void *arg, unsigned max_order,
-                      struct connect_keys *k, struct err *e)
+int connect_keys_read(connect_read read, void *arg,
+                      const struct connect_offer *offer, struct connect_keys *k,
+                      struct err *e)
 {
         const struct source s = {read, arg, e};
-        uint64_t port, persistent;
+        uint64_t persistent;
         int ret;
 
         memset(k, 0, sizeof(*k));
-        if (max_order > BLK_MAX_RING_ORDER)
-                max_order = BLK_MAX_RING_ORDER;
-        ret = read_queues(&s);
+        ret = read_queues(
+                &s, (unsigned)min_u64(offer->max_queues, CONNECT_MAX_QUEUES),
+                k);
         if (ret == 0)
-                ret = read_refs(&s, max_order, k);
-        if (ret == 0)
-                ret = need_number(&s, "event-channel", UINT32_MAX, &port);
+                ret = read_rings(
+                        &s,
+                        (unsigned)min_u64(offer->max_order, BLK_MAX_RING_ORDER),
+                        k);
         if (ret == 0)
                 ret = read_protocol(&s, k);
         if (ret == 0)
                 ret = number_or(&s, "feature-persistent", 1, 0, &persistent);
         if (ret < 0)
                 return ret;
-        k->event_channel = (uint32_t)port;
         k->persistent = persistent == 1;
         return 0;
 }

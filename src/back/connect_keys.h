@@ -8,10 +8,21 @@
 #include "common/err.h"
 #include "ring/request.h"
 
-struct connect_keys {
-        unsigned ring_order;
-        uint32_t ring_refs[BLK_MAX_RING_PAGES]; /* 1 << ring_order of them */
+#define CONNECT_MAX_QUEUES 16u
+
+/* What this backend offered to this frontend. */
+struct connect_offer {
+        unsigned max_order, max_queues;
+};
+
+struct connect_ring {
+        uint32_t refs[BLK_MAX_RING_PAGES]; /* 1 << ring_order of them */
         uint32_t event_channel;
+};
+
+struct connect_keys {
+        unsigned nrings, ring_order; /* one order for all of them */
+        struct connect_ring rings[CONNECT_MAX_QUEUES];
         enum blk_abi abi;
         bool persistent; /* feature-persistent = 1 */
 };
@@ -20,9 +31,15 @@ struct connect_keys {
  * -ENOENT, or another -errno (which ends the reading and is returned). */
 typedef int (*connect_read)(void *arg, const char *key, char **value);
 
-/* max_order: what this backend offered to this frontend. -EINVAL and a
- * sentence when a key is missing or wrong. */
-int connect_keys_read(connect_read read, void *arg, unsigned max_order,
-                      struct connect_keys *k, struct err *e);
+/* -EINVAL and a sentence when a key is missing or wrong. */
+int connect_keys_read(connect_read read, void *arg,
+                      const struct connect_offer *offer, struct connect_keys *k,
+                      struct err *e);
+
+#define CONNECT_KEY_BYTES 40u
+/* Where the keys of a ring are: one ring has them at the top, also where the
+ * number 1 was written (PROTOCOL.md Q13), several below queue-0 and so on. */
+char *connect_ring_key(char *dst, unsigned nrings, unsigned ring,
+                       const char *name);
 
 #endif

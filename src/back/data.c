@@ -6,6 +6,7 @@
 #include "thread.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* Idle kept grants to give up when this process can map no more. */
 #define SHRINK_PAGES 32u
@@ -55,7 +56,7 @@ static void release_kept(struct back_request *r)
  * cannot be mapped at all. */
 static bool acquire_kept(struct back_request *r, unsigned i, int *error)
 {
-        switch (grant_cache_acquire(r->q->cache, r->blk.segs[i].gref,
+        switch (grant_cache_acquire(r->q->cache, r->segs[i].gref,
                                     &r->kept[i])) {
         case GRANT_HIT:
         case GRANT_MAPPED:
@@ -98,14 +99,14 @@ static int map_transient(struct back_request *r, const uint32_t *refs,
  * ours, anything else is the guest's. */
 static int map_all(struct back_request *r)
 {
-        uint32_t refs[BLK_DIRECT_SEGS];
+        uint32_t *refs = r->q->refs;
         unsigned n = 0, at = 0;
         int error = 0;
 
+        memset(r->kept, 0, r->blk.nsegs * sizeof(*r->kept));
         for (unsigned i = 0; i < r->blk.nsegs && !error; i++) {
-                r->kept[i] = NULL;
                 if (!r->q->cache || acquire_kept(r, i, &error))
-                        refs[n++] = r->blk.segs[i].gref;
+                        refs[n++] = r->segs[i].gref;
         }
         if (!error && n)
                 error = map_transient(r, refs, n);
@@ -114,7 +115,7 @@ static int map_all(struct back_request *r)
                 return error;
         }
         for (unsigned i = 0; i < r->blk.nsegs; i++) {
-                const struct blk_seg *s = &r->blk.segs[i];
+                const struct blk_seg *s = &r->segs[i];
                 char *page = r->kept[i]
                                      ? r->kept[i]->page
                                      : (char *)r->mapped +
@@ -127,11 +128,11 @@ static int map_all(struct back_request *r)
 
 static int copy_all(struct back_request *r, bool to_guest)
 {
-        struct xen_copy_seg segs[BLK_DIRECT_SEGS];
+        struct xen_copy_seg *segs = r->q->copies;
         char *at = r->bounce;
 
         for (unsigned i = 0; i < r->blk.nsegs; i++) {
-                const struct blk_seg *s = &r->blk.segs[i];
+                const struct blk_seg *s = &r->segs[i];
 
                 segs[i] = (struct xen_copy_seg){
                         .gref = s->gref,
@@ -147,11 +148,11 @@ static int copy_all(struct back_request *r, bool to_guest)
 
 static enum back_data bounce_in(struct back_request *r)
 {
-        r->bounce = bounce_take(&r->q->bounce);
+        r->bounce = bounce_take(back_bounce_of(r));
         if (!r->bounce)
                 return BACK_DATA_WAIT;
         if (!reads(r) && copy_all(r, false)) {
-                bounce_give(&r->q->bounce, r->bounce);
+                bounce_give(back_bounce_of(r), r->bounce);
                 r->bounce = NULL;
                 return BACK_DATA_BAD;
         }
@@ -198,7 +199,7 @@ int back_data_put(struct back_request *r, bool ok)
                 /* After a failed read the block holds something older. */
                 if (ok && reads(r) && copy_all(r, true))
                         error = -EIO;
-                bounce_give(&q->bounce, r->bounce);
+                bounce_give(back_bounce_of(r), r->bounce);
                 r->bounce = NULL;
                 back_account(q);
                 return error;

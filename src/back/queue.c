@@ -77,6 +77,7 @@ static void close_all(struct back_queue *q)
         if (q->evict.arg)
                 loop_timer_remove(t->loop, &q->evict);
         q->evict.arg = NULL;
+        back_storm_end(q);
         store_queue_close(q->store);
         q->store = NULL;
         grant_cache_destroy(q->cache);
@@ -137,6 +138,7 @@ static void attach_on_thread(void *arg)
                 close_all(q);
         } else {
                 q->attached = true;
+                back_storm_begin(q);
                 q->owes_notify = q->p.reattach;
                 back_account(q);
                 /* Whatever the frontend put in before the port was bound gave
@@ -175,6 +177,11 @@ void back_queue_finish_detach(struct back_queue *q)
 static void free_queue(struct back_queue *q)
 {
         bounce_release(&q->bounce);
+        bounce_release(&q->big_bounce);
+        free(q->descriptors);
+        free(q->copies);
+        free(q->refs);
+        free(q->arrays);
         free(q->answered);
         free(q->requests);
         free(q);
@@ -198,11 +205,38 @@ static void tell_detached(void *arg)
         fn(fn_arg, 0, "");
 }
 
+/* Segments, kept pages and iovecs of all requests in one block: what a ring
+ * costs is known when it connects. */
+static int allocate_arrays(struct back_queue *q)
+{
+        size_t max = q->max_segs;
+        size_t row = max * (sizeof(struct iovec) + sizeof(struct grant_page *) +
+                            sizeof(struct blk_seg));
+        char *at = calloc(q->nrequests, row);
+
+        q->arrays = at;
+        q->refs = calloc(max, sizeof(*q->refs));
+        q->copies = calloc(max, sizeof(*q->copies));
+        q->descriptors = calloc(max, BLK_SEG_WIRE_BYTES);
+        if (!at || !q->refs || !q->copies || !q->descriptors)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < q->nrequests; i++, at += row) {
+                struct back_request *r = &q->requests[i];
+
+                r->iov = (struct iovec *)(void *)at;
+                r->kept = (struct grant_page **)(void *)(r->iov + max);
+                r->big_segs = (struct blk_seg *)(void *)(r->kept + max);
+        }
+        return 0;
+}
+
 static int allocate(struct back_queue *q)
 {
         uint32_t n = blk_ring_slots(q->p.abi, q->p.ring_order);
 
         q->nrequests = n;
+        q->max_segs = (uint32_t)max_u64(BLK_DIRECT_SEGS,
+                                        q->p.limits.max_indirect_segs);
         q->requests = calloc(n, sizeof(*q->requests));
         q->answered = calloc(n, sizeof(*q->answered));
         if (!q->requests || !q->answered)
@@ -213,7 +247,14 @@ static int allocate(struct back_queue *q)
                 q->free = &q->requests[i];
         }
         q->waiting_last = &q->waiting;
-        return bounce_init(&q->bounce, n);
+        if (allocate_arrays(q))
+                return -ENOMEM;
+        if (q->max_segs > BLK_DIRECT_SEGS &&
+            bounce_init(&q->big_bounce, BOUNCE_BIG_BLOCKS,
+                        (size_t)q->max_segs * GRANT_PAGE_BYTES))
+                return -ENOMEM;
+        return bounce_init(&q->bounce, n,
+                           (size_t)BLK_DIRECT_SEGS * GRANT_PAGE_BYTES);
 }
 
 int back_queue_attach(struct back_thread *t, const struct back_queue_params *p,
@@ -223,7 +264,8 @@ int back_queue_attach(struct back_thread *t, const struct back_queue_params *p,
         int ret;
 
         *out = NULL;
-        if (p->ring_order > BLK_MAX_RING_ORDER || !p->store)
+        if (p->ring_order > BLK_MAX_RING_ORDER || !p->store ||
+            p->limits.max_indirect_segs > BLK_MAX_INDIRECT_SEGS)
                 return -EINVAL;
         q = calloc(1, sizeof(*q));
         if (!q)

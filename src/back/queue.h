@@ -10,6 +10,7 @@
 #include "grant/cache.h"
 #include "loop/loop.h"
 #include "ring/back_ring.h"
+#include "storm.h"
 
 enum back_request_state {
         BACK_FREE,        /* on q->free */
@@ -31,14 +32,17 @@ struct back_request {
         const enum store_op *steps; /* what is still asked of the store */
         unsigned nsteps;
         struct store_req io;
-        struct iovec iov[BLK_DIRECT_SEGS];
+        /* room for max_segs each, one allocation a queue */
+        struct blk_seg *segs;     /* blk.segs, or those of indirect pages */
+        struct blk_seg *big_segs; /* where the latter go */
+        struct grant_page **kept; /* NULL: in `mapped` */
+        struct iovec *iov;
         unsigned niov;
 
         /* data.c: how the data is reached */
         enum back_via via;
         bool must_copy; /* this process had no room for a mapping */
-        struct grant_page *kept[BLK_DIRECT_SEGS]; /* NULL: in `mapped` */
-        void *mapped; /* the transient ones, one mapping */
+        void *mapped;   /* the transient ones, one mapping */
         unsigned nmapped;
         void *bounce;
 };
@@ -54,12 +58,19 @@ struct back_queue {
         int port;
         struct grant_cache *cache; /* NULL: not persistent */
         struct store_queue *store;
-        struct bounce bounce;
+        struct bounce bounce, big_bounce;
         struct back_domain *domain;
         struct loop_timer evict;
+        struct back_storm storm;
 
         struct back_request *requests; /* ring.slots rows */
         uint32_t nrequests;
+        uint32_t max_segs; /* of a request: 11, or what indirect ones may */
+        void *arrays;      /* what the requests' pointers point into */
+        /* for one request at a time, max_segs each */
+        uint32_t *refs;
+        struct xen_copy_seg *copies;
+        uint8_t *descriptors; /* indirect pages, copied out once */
         struct back_request *free;
         struct back_request *waiting, **waiting_last;
         struct back_request *barrier; /* nothing is taken past it */
@@ -93,6 +104,17 @@ void back_service_turn_end(struct back_queue *q);
 
 /* queue.c. Called when a detaching queue has nothing in flight any more. */
 void back_queue_finish_detach(struct back_queue *q);
+
+/* The bounce blocks that fit r. */
+static inline struct bounce *back_bounce_of(struct back_request *r)
+{
+        return r->blk.nsegs > BLK_DIRECT_SEGS ? &r->q->big_bounce
+                                              : &r->q->bounce;
+}
+
+/* indirect.c. Reads and checks the segments of an indirect request, each page
+ * once. -EINVAL: a grant is bad. */
+int back_indirect_read(struct back_request *r, enum blk_verdict *verdict);
 
 /* data.c */
 enum back_data {

@@ -87,10 +87,18 @@ static void take_one(struct back_queue *q)
         r->must_copy = false;
         back_ring_take(&q->ring, slot);
         verdict = blk_parse(q->p.abi, slot, &q->p.limits, &r->blk);
-        /* Not offered: nothing here reads indirect pages or erases for good,
-         * whatever the limits say. */
-        if (verdict == BLK_VALID && (r->blk.nindirect || r->blk.secure))
+        /* Nothing here erases for good, whatever the limits say. */
+        if (verdict == BLK_VALID && r->blk.secure)
                 verdict = BLK_BAD_OP;
+        r->segs = r->blk.segs;
+        if (verdict == BLK_VALID && r->blk.nindirect) {
+                r->segs = r->big_segs;
+                if (back_indirect_read(r, &verdict)) {
+                        stat_add(&q->stats.bad_grants, 1);
+                        respond(r, BLK_ERROR);
+                        return;
+                }
+        }
         if (verdict != BLK_VALID) {
                 stat_add(&q->stats.refused[verdict], 1);
                 respond(r, blk_verdict_status(verdict));
@@ -108,7 +116,7 @@ static void take_one(struct back_queue *q)
 
 static void start_waiting(struct back_queue *q)
 {
-        while (q->waiting && bounce_available(&q->bounce)) {
+        while (q->waiting && bounce_available(back_bounce_of(q->waiting))) {
                 struct back_request *r = q->waiting;
 
                 q->waiting = r->next;
@@ -312,7 +320,7 @@ static void push(struct back_queue *q)
 
 static bool more_to_do(struct back_queue *q)
 {
-        if (q->waiting && bounce_available(&q->bounce))
+        if (q->waiting && bounce_available(back_bounce_of(q->waiting)))
                 return true;
         if (q->barrier && q->barrier->state == BACK_WAIT_DRAIN &&
             q->inflight == 1)

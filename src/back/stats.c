@@ -50,3 +50,12 @@ void back_queue_stats(const struct back_queue *q, struct back_stats *out)
         for (size_t i = 0; i < sizeof(*out) / sizeof(uint64_t); i++)
                 to[i] = stat_get(&from[i]);
 }
+
+void back_stats_sum(struct back_stats *sum, const struct back_stats *one)
+{
+        const uint64_t *from = (const uint64_t *)one;
+        uint64_t *to = (uint64_t *)sum;
+
+        for (size_t i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++)
+                to[i] += from[i];
+}

@@ -32,9 +32,8 @@ static void kick(struct back_thread *t, int port)
         back_service_run(q);
         if (q->ring.req_cons == before)
                 stat_add(&q->stats.empty_kicks, 1);
-        /* Late: while we drain, the peer's further events cost us nothing
-         * (XSA-332). */
-        xen_evtchn_unmask(t->evtchn, port);
+        /* Late: while we drain, the peer's further events cost us nothing. */
+        back_storm_event(q);
 }
 
 static void events_ready(struct loop_fd *self)

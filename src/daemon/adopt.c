@@ -80,16 +80,23 @@ int disk_adopt(struct disk *k)
 /* What was offered then, not what would be offered today. */
 static int read_negotiated(struct disk *k, struct err *e)
 {
-        uint64_t order, persistent;
+        uint64_t order, queues, persistent, block;
+        struct connect_offer offer;
         int ret;
 
         if (disk_read_number(k, "max-ring-page-order", BLK_MAX_RING_ORDER, 0,
                              &order) < 0 ||
-            disk_read_number(k, "feature-persistent", 1, 0, &persistent) < 0)
+            disk_read_number(k, "multi-queue-max-queues", CONNECT_MAX_QUEUES, 1,
+                             &queues) < 0 ||
+            disk_read_number(k, "feature-persistent", 1, 0, &persistent) < 0 ||
+            disk_read_number(k, "sector-size", GRANT_PAGE_BYTES, SECTOR_BYTES,
+                             &block) < 0 ||
+            (block != SECTOR_BYTES && block != GRANT_PAGE_BYTES))
                 return err_set(e, -EINVAL,
                                "what the former daemon wrote cannot be read");
-        ret = connect_keys_read(disk_read_front, k, (unsigned)order, &k->keys,
-                                e);
+        offer = (struct connect_offer){(unsigned)order, (unsigned)queues};
+        ret = connect_keys_read(disk_read_front, k, &offer, &k->keys, e);
+        k->config.block_bytes = (uint32_t)block;
         if (persistent == 0)
                 k->keys.persistent = false;
         return ret;

@@ -2,12 +2,10 @@
 #include "budget.h"
 
 #define LINUX_DEFAULT_CAP 1056u /* max_persistent_grants of xen-blkback */
-#define DIRECT_SEGS 11u
 
-uint32_t budget_default_cap(uint32_t slots)
+uint32_t budget_default_cap(uint32_t slots, uint32_t segs)
 {
-        return (uint32_t)min_u64((uint64_t)slots * DIRECT_SEGS,
-                                 LINUX_DEFAULT_CAP);
+        return (uint32_t)min_u64((uint64_t)slots * segs, LINUX_DEFAULT_CAP);
 }
 
 void budget_take(struct budget *b, uint32_t ring_pages, uint32_t slots,

@@ -19,8 +19,8 @@ struct budget_share {
 };
 
 /* Default cap of a ring: a page for each segment of a full ring, at most
- * Linux's 1,056. */
-uint32_t budget_default_cap(uint32_t slots);
+ * Linux's 1,056. segs: the most that a request may have. */
+uint32_t budget_default_cap(uint32_t slots, uint32_t segs);
 
 /* Reserves a share. Always succeeds; the cap is what is left after the fixed
  * part, which is taken even if it overdraws the budget: a disk without a ring

@@ -53,6 +53,8 @@ static const struct counter counters[] = {
         C(copy_calls),
         C(copy_segments),
         C(slow_grant_calls),
+        C(held_events),
+        C(lost_events),
         C(ring_broken),
 };
 /* A counter that is added there has to be added here. */
@@ -94,21 +96,40 @@ static struct json_object *latency(const struct back_stats *s)
         return o;
 }
 
-void control_json_counters(struct json_object *o, const struct disk *k)
+static struct json_object *numbers(const struct back_stats *s)
 {
         struct json_object *c = json_object_new_object();
-        struct back_stats s;
 
-        memset(&s, 0, sizeof(s));
-        if (k->queue)
-                back_queue_stats(k->queue, &s);
         for (unsigned i = 0; i < ARRAY_SIZE(counters); i++) {
                 uint64_t v;
 
-                memcpy(&v, (const char *)&s + counters[i].offset, sizeof(v));
+                memcpy(&v, (const char *)s + counters[i].offset, sizeof(v));
                 add(c, counters[i].name, v);
         }
-        json_object_object_add(c, "refused", refused(&s));
-        json_object_object_add(o, "counters", c);
-        json_object_object_add(o, "latency_us", latency(&s));
+        json_object_object_add(c, "refused", refused(s));
+        return c;
+}
+
+void control_json_counters(struct json_object *o, const struct disk *k)
+{
+        struct json_object *rings = json_object_new_array();
+        struct back_stats all = {0}, one;
+
+        for (unsigned i = 0; i < k->nrings; i++) {
+                struct json_object *r;
+
+                if (!k->rings[i].queue)
+                        continue;
+                r = json_object_new_object();
+                back_queue_stats(k->rings[i].queue, &one);
+                back_stats_sum(&all, &one);
+                add(r, "queue", i);
+                add(r, "io_thread", k->rings[i].io_thread);
+                add(r, "max_persistent", k->rings[i].share.cap);
+                json_object_object_add(r, "counters", numbers(&one));
+                json_object_array_add(rings, r);
+        }
+        json_object_object_add(o, "counters", numbers(&all));
+        json_object_object_add(o, "latency_us", latency(&all));
+        json_object_object_add(o, "rings", rings);
 }

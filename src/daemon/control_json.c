@@ -20,7 +20,7 @@ static void add_text(struct json_object *o, const char *name, const char *text)
 
 static const char *grants_served(const struct disk *k)
 {
-        if (!k->queue)
+        if (!k->nrings)
                 return NULL;
         return k->params.persistent ? "persistent"
                                     : back_grants_name(k->params.grants);
@@ -29,7 +29,7 @@ static const char *grants_served(const struct disk *k)
 /* Only where something is otherwise than asked. */
 static const char *grants_why(const struct disk *k)
 {
-        if (!k->queue)
+        if (!k->nrings)
                 return NULL;
         if (disk_offers_persistent(k) && !k->params.persistent)
                 return k->reattached && k->keys.persistent
@@ -62,8 +62,8 @@ static void add_ring(struct json_object *o, struct disk *k)
         add_text(o, "grants_asked", back_grants_name(k->config.grants));
         add_text(o, "grants_served", grants_served(k));
         add_text(o, "grants_why", grants_why(k));
-        add_number(o, "queues", k->queue ? 1 : 0);
-        if (!k->queue) {
+        add_number(o, "queues", k->nrings);
+        if (!k->nrings) {
                 add_text(o, "ring_order", NULL);
                 add_text(o, "protocol", NULL);
                 add_text(o, "io_thread", NULL);
@@ -71,7 +71,20 @@ static void add_ring(struct json_object *o, struct disk *k)
         }
         add_number(o, "ring_order", k->params.ring_order);
         add_text(o, "protocol", blk_layouts[k->params.abi].name);
-        add_number(o, "io_thread", disk_io_thread(k));
+        add_number(o, "io_thread", k->rings[0].io_thread);
+}
+
+/* Of all rings together: the budget is one, and each ring has its share. */
+static void add_caps(struct json_object *o, const struct disk *k)
+{
+        uint64_t cap = 0, asked = 0;
+
+        for (unsigned i = 0; i < k->nrings; i++) {
+                cap += k->rings[i].share.cap;
+                asked += k->rings[i].share.asked;
+        }
+        add_number(o, "max_persistent", cap);
+        add_number(o, "max_persistent_asked", asked);
 }
 
 struct json_object *control_json_disk(struct disk *k, bool with_counters)
@@ -90,8 +103,7 @@ struct json_object *control_json_disk(struct disk *k, bool with_counters)
         add_text(o, "error", k->error[0] ? k->error : NULL);
         if (!with_counters)
                 return o;
-        add_number(o, "max_persistent", k->share.cap);
-        add_number(o, "max_persistent_asked", k->share.asked);
+        add_caps(o, k);
         control_json_counters(o, k);
         return o;
 }

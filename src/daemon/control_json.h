@@ -13,7 +13,8 @@ struct json_object *control_json_disk(struct disk *k, bool with_counters);
 struct json_object *control_json_daemon(struct daemon *d);
 
 /* ---- control_counters.c -------------------------------------------------- */
-/* Adds "counters" and "latency_us"; all zero without a ring. */
+/* Adds "counters" and "latency_us", the sums over the rings (all zero without
+ * one), and "rings", one entry each. */
 void control_json_counters(struct json_object *o, const struct disk *k);
 
 #endif

@@ -56,7 +56,7 @@ void disk_destroy(struct disk *k)
 
 bool disk_is_idle(const struct disk *k)
 {
-        return k->job == DISK_IDLE && !k->queue;
+        return k->job == DISK_IDLE && !k->nrings;
 }
 
 void disk_log(struct disk *k, enum log_level level, const char *fmt, ...)

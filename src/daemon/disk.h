@@ -19,7 +19,9 @@ struct disk_config {
         bool discard;
         bool cdrom, removable;
         enum back_grants grants;
-        unsigned ring_order; /* most that is offered */
+        unsigned ring_order;  /* most that is offered */
+        unsigned queues;      /* the same, 1 to CONNECT_MAX_QUEUES */
+        uint32_t block_bytes; /* logical block: 512 or 4,096 */
         bool cap_given;
         uint32_t cap; /* kept grants a ring, if given */
 };
@@ -42,6 +44,14 @@ enum disk_after {
         DISK_AFTER_STOP     /* the daemon ends: everything stays as it is */
 };
 
+/* One of its rings, and what the process's budget gave it. */
+struct disk_ring {
+        struct disk *disk;
+        struct back_queue *queue; /* NULL: let go, others may not be yet */
+        unsigned io_thread;
+        struct budget_share share;
+};
+
 struct disk {
         struct daemon *daemon;
         struct disk *next;
@@ -58,10 +68,13 @@ struct disk {
         struct disk_view view; /* as last read */
         struct store *store;
         struct connect_keys keys;
-        struct back_queue_params params;
-        struct budget_share share;
-        struct back_queue *queue;
+        struct back_queue_params params; /* the last ring's; the rest is one */
+        struct disk_ring rings[CONNECT_MAX_QUEUES];
+        unsigned nrings; /* held: being attached, served, being detached */
         enum disk_job job;
+        unsigned pending; /* rings whose I/O thread has not reported yet */
+        struct err attach_error; /* the first ring's that failed */
+        bool attach_failed;
         enum disk_after after;
         bool reattached;
         uint64_t asked_us; /* when the guest was asked to let go; 0: it was not
@@ -147,7 +160,8 @@ void disk_detach(struct disk *k, enum disk_after after);
 /* The limits and sizes that follow from the store and the configuration. */
 void disk_limits(const struct disk *k, struct blk_limits *lim);
 bool disk_offers_persistent(const struct disk *k);
-unsigned disk_io_thread(const struct disk *k); /* index; has a queue */
+/* New size, for all rings from their next request on. */
+void disk_set_sectors(struct disk *k, uint64_t sectors);
 
 /* ---- adopt.c: what a former daemon left
  * --------------------------------------- */

@@ -48,6 +48,24 @@ static int read_mode(struct disk *k, struct disk_config *c, struct err *e)
         return 0;
 }
 
+/* Rings, and the logical block. */
+static int read_shape(struct disk *k, struct disk_config *c, struct err *e)
+{
+        uint64_t v;
+
+        if (disk_read_number(k, "eg-queues", UINT32_MAX, k->daemon->nthreads,
+                             &v) < 0 ||
+            v == 0)
+                return err_set(e, -EINVAL, "eg-queues is not a number over 0");
+        c->queues = (unsigned)min_u64(v, CONNECT_MAX_QUEUES);
+        if (disk_read_number(k, "eg-block-size", GRANT_PAGE_BYTES, SECTOR_BYTES,
+                             &v) < 0 ||
+            (v != SECTOR_BYTES && v != GRANT_PAGE_BYTES))
+                return err_set(e, -EINVAL, "eg-block-size is not 512 or 4096");
+        c->block_bytes = (uint32_t)v;
+        return 0;
+}
+
 /* The keys of `evergrant attach`, all optional. */
 static int read_own_keys(struct disk *k, struct disk_config *c, struct err *e)
 {
@@ -72,14 +90,7 @@ static int read_own_keys(struct disk *k, struct disk_config *c, struct err *e)
                 return err_set(e, -EINVAL, "eg-max-persistent is not a number");
         c->cap_given = v != UINT64_MAX;
         c->cap = c->cap_given ? (uint32_t)v : 0;
-        if (disk_read_number(k, "eg-queues", UINT32_MAX, 1, &v) < 0 || v == 0)
-                return err_set(e, -EINVAL, "eg-queues is not a number over 0");
-        if (v > 1)
-                disk_log(k, LOG_LVL_WARNING,
-                         "%" PRIu64 " queues were asked for; this version "
-                         "offers one",
-                         v);
-        return 0;
+        return read_shape(k, c, e);
 }
 
 void disk_config_release(struct disk_config *c)

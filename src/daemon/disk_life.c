@@ -28,7 +28,7 @@ void disk_fail(struct disk *k, const char *fmt, ...)
         k->failed = true;
         k->failed_front = k->view.front;
         (void)disk_write_error(k);
-        if (k->queue || k->view.own != XENBUS_CLOSED)
+        if (k->nrings || k->view.own != XENBUS_CLOSED)
                 close_disk(k);
 }
 
@@ -74,6 +74,18 @@ static void hold(struct disk *k, const struct err *e)
         disk_log(k, LOG_LVL_ERR, "the guest waits: %s; trying again", k->error);
 }
 
+static int check_block(struct disk *k, struct err *e)
+{
+        struct store_info info;
+
+        store_info(k->store, &info);
+        if (info.size_bytes % k->config.block_bytes == 0)
+                return 0;
+        return err_set(e, -EINVAL,
+                       "the size of %s is no multiple of %u, its eg-block-size",
+                       k->config.target, k->config.block_bytes);
+}
+
 int disk_prepare(struct disk *k)
 {
         struct err e = {0};
@@ -81,6 +93,8 @@ int disk_prepare(struct disk *k)
 
         if (ret == 0 && !k->store)
                 ret = disk_open_store(k, &e);
+        if (ret == 0)
+                ret = check_block(k, &e);
         if (ret == 0)
                 return 0;
         if (!disk_store_answers(k->daemon)) {
@@ -119,12 +133,13 @@ static void offer(struct disk *k, enum connect_own own)
 
 static void attach(struct disk *k)
 {
+        struct connect_offer offer;
         struct err e = {0};
 
         if (!k->store && disk_prepare(k) < 0)
                 return;
-        if (connect_keys_read(disk_read_front, k, k->config.ring_order,
-                              &k->keys, &e) == 0) {
+        offer = (struct connect_offer){k->config.ring_order, k->config.queues};
+        if (connect_keys_read(disk_read_front, k, &offer, &k->keys, &e) == 0) {
                 if (!disk_offers_persistent(k))
                         k->keys.persistent = false; /* both have to want it */
                 disk_attach(k, false, false);
@@ -232,7 +247,7 @@ void disk_reconcile(struct disk *k)
         if (k->job != DISK_IDLE)
                 return;
         in = (struct connect_input){
-                .own = connect_own(k->view.own, k->queue != NULL, k->failed),
+                .own = connect_own(k->view.own, k->nrings > 0, k->failed),
                 .front = k->view.front,
                 .online = k->view.online,
                 .dead = k->view.gone || k->view.dead,
@@ -252,6 +267,6 @@ void disk_reconcile(struct disk *k)
 void disk_stop(struct disk *k)
 {
         /* Attaching or detaching: its callback comes here, or ends it. */
-        if (k->job == DISK_IDLE && k->queue)
+        if (k->job == DISK_IDLE && k->nrings)
                 disk_detach(k, DISK_AFTER_STOP);
 }

@@ -134,20 +134,20 @@ static int write_keys(struct xen_store *s, struct disk *k, unsigned when)
         disk_limits(k, &lim);
         blk_keys_defaults(blk_back_keys, BLK_BACK_KEYS, value);
         value[BLK_BACK_MAX_INDIRECT_SEGS] = lim.max_indirect_segs;
-        value[BLK_BACK_MAX_QUEUES] = 1;
+        value[BLK_BACK_MAX_QUEUES] = k->config.queues;
         value[BLK_BACK_MAX_RING_ORDER] = k->config.ring_order;
         value[BLK_BACK_PERSISTENT] = disk_offers_persistent(k);
         value[BLK_BACK_FLUSH] = lim.flush;
         value[BLK_BACK_BARRIER] = lim.barrier;
         value[BLK_BACK_DISCARD] = lim.discard;
         value[BLK_BACK_SECTORS] = lim.sectors;
-        value[BLK_BACK_SECTOR_BYTES] = SECTOR_BYTES;
+        value[BLK_BACK_SECTOR_BYTES] = lim.block_bytes;
         value[BLK_BACK_PHYSICAL_SECTOR_BYTES] =
-                max_u64(info.block_bytes, SECTOR_BYTES);
+                max_u64(info.block_bytes, lim.block_bytes);
         value[BLK_BACK_DISCARD_GRANULARITY] =
-                lim.discard
-                        ? max_u64(info.discard_granularity_bytes, SECTOR_BYTES)
-                        : SECTOR_BYTES;
+                lim.discard ? max_u64(info.discard_granularity_bytes,
+                                      lim.block_bytes)
+                            : lim.block_bytes;
         value[BLK_BACK_INFO] = info_bits(k);
         return blk_keys_write(blk_back_keys, BLK_BACK_KEYS, when, value,
                               write_key, &w);

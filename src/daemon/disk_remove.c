@@ -57,6 +57,15 @@ int disk_remove_nodes(struct disk *k)
         return xen_store_transaction(k->daemon->store, remove_body, k);
 }
 
+static int forget_key(struct xen_store *s, const struct disk *k,
+                      const char *key)
+{
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "%s/%s", k->front, key);
+        return xen_store_rm(s, path);
+}
+
 static int forget_body(struct xen_store *s, void *arg)
 {
         static const char *const keys[] = {
@@ -65,19 +74,21 @@ static int forget_body(struct xen_store *s, void *arg)
                 "ring-ref",        "multi-queue-num-queues",
         };
         struct disk *k = arg;
-        char path[XEN_STORE_PATH_BYTES], name[32];
+        char name[32];
         int ret = 0;
 
-        for (unsigned i = 0; i < ARRAY_SIZE(keys) && ret == 0; i++) {
-                snprintf(path, sizeof(path), "%s/%s", k->front, keys[i]);
-                ret = xen_store_rm(s, path);
-        }
+        for (unsigned i = 0; i < ARRAY_SIZE(keys) && ret == 0; i++)
+                ret = forget_key(s, k, keys[i]);
         for (unsigned i = 0; i < 1u << k->keys.ring_order && ret == 0; i++) {
                 if (k->keys.ring_order == 0)
                         break;
                 blk_ring_ref_name(name, sizeof(name), k->keys.ring_order, i);
-                snprintf(path, sizeof(path), "%s/%s", k->front, name);
-                ret = xen_store_rm(s, path);
+                ret = forget_key(s, k, name);
+        }
+        for (unsigned i = 0; k->keys.nrings > 1 && i < k->keys.nrings; i++) {
+                snprintf(name, sizeof(name), "queue-%u", i);
+                if (ret == 0)
+                        ret = forget_key(s, k, name);
         }
         /* The directory is the guest's: if it went with its domain, nothing of
          * it may come back. */

@@ -15,6 +15,9 @@ bool disk_offers_persistent(const struct disk *k)
                k->config.grants == BACK_PERSISTENT;
 }
 
+/* Segments of an indirect request, as xen-blkback offers: 1 MiB. */
+#define OFFERED_INDIRECT_SEGS 256u
+
 void disk_limits(const struct disk *k, struct blk_limits *lim)
 {
         struct store_info info;
@@ -22,8 +25,9 @@ void disk_limits(const struct disk *k, struct blk_limits *lim)
         store_info(k->store, &info);
         *lim = (struct blk_limits){
                 .sectors = info.size_bytes / SECTOR_BYTES,
-                .block_bytes = SECTOR_BYTES,
+                .block_bytes = k->config.block_bytes,
                 .readonly = k->config.readonly,
+                .max_indirect_segs = OFFERED_INDIRECT_SEGS,
                 .flush = info.can_flush,
                 .barrier = info.can_flush,
                 .discard = info.can_discard && k->config.discard &&
@@ -31,45 +35,37 @@ void disk_limits(const struct disk *k, struct blk_limits *lim)
         };
 }
 
-unsigned disk_io_thread(const struct disk *k)
+static unsigned least_busy_thread(const struct daemon *d)
 {
-        const struct daemon *d = k->daemon;
-        unsigned i = 0;
-
-        while (i + 1 < d->nthreads &&
-               d->threads[i] != back_queue_thread(k->queue))
-                i++;
-        return i;
-}
-
-static struct back_thread *least_busy_thread(struct daemon *d)
-{
-        struct back_thread *best = d->threads[0];
+        unsigned best = 0;
 
         for (unsigned i = 1; i < d->nthreads; i++) {
                 if (back_thread_queues(d->threads[i]) <
-                    back_thread_queues(best))
-                        best = d->threads[i];
+                    back_thread_queues(d->threads[best]))
+                        best = i;
         }
         return best;
 }
 
-static void take_budget(struct disk *k, uint32_t slots)
+static void take_budget(struct disk *k, struct budget_share *share)
 {
+        uint32_t slots = blk_ring_slots(k->keys.abi, k->keys.ring_order);
         uint32_t asked = 0;
 
         if (k->params.persistent)
-                asked = k->config.cap_given ? k->config.cap
-                                            : budget_default_cap(slots);
+                asked = k->config.cap_given
+                                ? k->config.cap
+                                : budget_default_cap(slots,
+                                                     OFFERED_INDIRECT_SEGS);
         budget_take(&k->daemon->budget, 1u << k->keys.ring_order, slots, asked,
-                    &k->share);
-        k->params.max_persistent = k->share.cap;
-        if (k->share.cap < asked)
+                    share);
+        k->params.max_persistent = share->cap;
+        if (share->cap < asked)
                 disk_log(k, LOG_LVL_WARNING,
                          "keeps at most %u guest pages mapped instead of %u: "
                          "the budget of %llu mappings is used up (raise "
                          "vm.max_map_count and --map-budget)",
-                         k->share.cap, asked,
+                         share->cap, asked,
                          (unsigned long long)k->daemon->budget.total);
 }
 
@@ -87,10 +83,12 @@ static void announce(struct disk *k)
                           strerror(-ret));
         } else if (ret == 0) {
                 k->error[0] = '\0';
-                disk_log(k, LOG_LVL_INFO, "%s, ring order %u, grants %s",
+                disk_log(k, LOG_LVL_INFO,
+                         "%s, queues %u, ring order %u, "
+                         "grants %s",
                          k->reattached ? "serves the live ring again"
                                        : "connected",
-                         k->keys.ring_order,
+                         k->nrings, k->keys.ring_order,
                          k->params.persistent
                                  ? "persistent"
                                  : back_grants_name(k->params.grants));
@@ -103,14 +101,12 @@ void disk_announce_due(struct disk *k)
                 announce(k);
 }
 
-static void attached(void *arg, int error, const char *why)
+/* All rings are served, or one of them cannot be: then none is. */
+static void attach_end(struct disk *k)
 {
-        struct disk *k = arg;
-
         k->job = DISK_IDLE;
-        if (error)
-                disk_fail(k, "cannot serve the frontend's ring: %s",
-                          why && *why ? why : strerror(-error));
+        if (k->attach_failed)
+                disk_fail(k, "%s", k->attach_error.text);
         else if (k->daemon->stopping)
                 disk_stop(k);
         else
@@ -119,15 +115,31 @@ static void attached(void *arg, int error, const char *why)
                 scan_mark(k->daemon, k);
 }
 
-void disk_attach(struct disk *k, bool reattach, bool only_if_quiet)
+static void note_attach_error(struct disk *k, const char *why)
+{
+        if (!k->attach_failed)
+                err_set(&k->attach_error, -EIO,
+                        "cannot serve the frontend's ring: %s", why);
+        k->attach_failed = true;
+}
+
+static void attached(void *arg, int error, const char *why)
+{
+        struct disk *k = arg;
+
+        if (error)
+                note_attach_error(k, why && *why ? why : strerror(-error));
+        if (--k->pending == 0)
+                attach_end(k);
+}
+
+static void set_params(struct disk *k, bool reattach, bool only_if_quiet)
 {
         struct back_queue_params *p = &k->params;
-        int ret;
 
         *p = (struct back_queue_params){
                 .domid = k->domid,
                 .ring_order = k->keys.ring_order,
-                .remote_port = k->keys.event_channel,
                 .abi = k->keys.abi,
                 .persistent = k->keys.persistent,
                 .grants = disk_offers_persistent(k) ? BACK_AUTO
@@ -137,19 +149,46 @@ void disk_attach(struct disk *k, bool reattach, bool only_if_quiet)
                 .reattach = reattach,
                 .only_if_quiet = only_if_quiet,
         };
-        memcpy(p->ring_refs, k->keys.ring_refs, sizeof(p->ring_refs));
         disk_limits(k, &p->limits);
-        take_budget(k, blk_ring_slots(p->abi, p->ring_order));
+}
+
+/* Each ring has caps of its own, and goes to the thread that has the fewest:
+ * as many rings as threads means one each. */
+static int attach_ring(struct disk *k, const struct connect_ring *keys)
+{
+        struct disk_ring *r = &k->rings[k->nrings];
+        int ret;
+
+        memcpy(k->params.ring_refs, keys->refs, sizeof(k->params.ring_refs));
+        k->params.remote_port = keys->event_channel;
+        take_budget(k, &r->share);
+        r->disk = k;
+        r->io_thread = least_busy_thread(k->daemon);
+        ret = back_queue_attach(k->daemon->threads[r->io_thread], &k->params,
+                                &r->queue, attached, k);
+        if (ret < 0) {
+                budget_give(&k->daemon->budget, &r->share);
+                return ret;
+        }
+        k->nrings++;
+        k->pending++;
+        return 0;
+}
+
+void disk_attach(struct disk *k, bool reattach, bool only_if_quiet)
+{
+        int ret = 0;
+
+        set_params(k, reattach, only_if_quiet);
         k->reattached = reattach;
+        k->attach_failed = false;
         k->job = DISK_ATTACHING;
-        ret = back_queue_attach(least_busy_thread(k->daemon), p, &k->queue,
-                                attached, k);
-        if (ret == 0)
-                return;
-        k->queue = NULL;
-        k->job = DISK_IDLE;
-        budget_give(&k->daemon->budget, &k->share);
-        disk_fail(k, "cannot serve the frontend's ring: %s", strerror(-ret));
+        for (unsigned i = 0; i < k->keys.nrings && ret == 0; i++)
+                ret = attach_ring(k, &k->keys.rings[i]);
+        if (ret < 0)
+                note_attach_error(k, strerror(-ret));
+        if (!k->pending)
+                attach_end(k);
 }
 
 /* Nothing is held any more. May destroy k. */
@@ -184,13 +223,18 @@ static void let_go(struct disk *k)
 
 static void detached(void *arg, int error, const char *why)
 {
-        struct disk *k = arg;
+        struct disk_ring *r = arg;
+        struct disk *k = r->disk;
         struct daemon *d = k->daemon;
 
-        k->queue = NULL;
+        r->queue = NULL;
+        if (--k->pending)
+                return;
+        for (unsigned i = 0; i < k->nrings; i++)
+                budget_give(&d->budget, &k->rings[i].share);
+        k->nrings = 0;
         k->job = DISK_IDLE;
         k->connected_due = false;
-        budget_give(&d->budget, &k->share);
         let_go(k);
         if (d->stopping)
                 daemon_stop_check(d);
@@ -199,10 +243,18 @@ static void detached(void *arg, int error, const char *why)
 void disk_detach(struct disk *k, enum disk_after after)
 {
         k->after = after;
-        if (!k->queue) {
+        if (!k->nrings) {
                 let_go(k);
                 return;
         }
         k->job = DISK_DETACHING;
-        back_queue_detach(k->queue, detached, k);
+        k->pending = k->nrings;
+        for (unsigned i = 0; i < k->nrings; i++)
+                back_queue_detach(k->rings[i].queue, detached, &k->rings[i]);
+}
+
+void disk_set_sectors(struct disk *k, uint64_t sectors)
+{
+        for (unsigned i = 0; i < k->nrings; i++)
+                back_queue_set_sectors(k->rings[i].queue, sectors);
 }

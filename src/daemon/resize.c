@@ -39,13 +39,16 @@ static int begin_shrink(struct disk *k, uint64_t size_bytes, uint64_t old_bytes,
 {
         struct back_stats s;
 
-        if (!k->queue)
+        uint64_t inflight = 0;
+
+        disk_set_sectors(k, size_bytes / SECTOR_BYTES);
+        for (unsigned i = 0; i < k->nrings; i++) {
+                back_queue_stats(k->rings[i].queue, &s);
+                inflight += s.inflight;
+        }
+        if (inflight == 0)
                 return 0;
-        back_queue_set_sectors(k->queue, size_bytes / SECTOR_BYTES);
-        back_queue_stats(k->queue, &s);
-        if (s.inflight == 0)
-                return 0;
-        back_queue_set_sectors(k->queue, old_bytes / SECTOR_BYTES);
+        disk_set_sectors(k, old_bytes / SECTOR_BYTES);
         return err_set(e, -EBUSY,
                        "the disk is busy: it can be cut only while its guest "
                        "does nothing with it; try again");
@@ -55,8 +58,8 @@ static int announce(struct disk *k, uint64_t size_bytes, struct err *e)
 {
         int ret = rename_target(k, size_bytes);
 
-        if (ret == 0 && k->queue) {
-                back_queue_set_sectors(k->queue, size_bytes / SECTOR_BYTES);
+        if (ret == 0 && k->nrings) {
+                disk_set_sectors(k, size_bytes / SECTOR_BYTES);
                 ret = disk_write_sectors(k);
         }
         if (ret == 0 || ret == -ENOENT || ret == -ECANCELED)
@@ -79,10 +82,10 @@ int disk_resize(struct disk *k, uint64_t size_bytes, struct err *e)
                 return err_set(e, -EBUSY,
                                "the disk is just being connected or closed; "
                                "try again");
-        if (size_bytes % SECTOR_BYTES)
+        if (size_bytes % k->config.block_bytes)
                 return err_set(e, -EINVAL,
                                "the size is no multiple of %u bytes",
-                               SECTOR_BYTES);
+                               k->config.block_bytes);
         if (k->config.readonly)
                 return err_set(e, -EROFS,
                                "the disk is read-only: its size stays");
@@ -94,9 +97,7 @@ int disk_resize(struct disk *k, uint64_t size_bytes, struct err *e)
         }
         ret = store_resize(k->store, size_bytes, e);
         if (ret < 0) {
-                if (k->queue)
-                        back_queue_set_sectors(k->queue,
-                                               info.size_bytes / SECTOR_BYTES);
+                disk_set_sectors(k, info.size_bytes / SECTOR_BYTES);
                 return ret;
         }
         disk_log(k, LOG_LVL_INFO, "resized to %" PRIu64 " bytes", size_bytes);

@@ -66,7 +66,9 @@ void front_publish_link(struct eg_disk *d)
 
         d->order = d->opts.ring_order < max ? d->opts.ring_order : max;
         d->untrusted = front_keys_untrusted(d);
-        ret = front_link_create(d, &e);
+        max = front_keys_max_queues(d);
+        ret = front_link_create(d, d->opts.queues < max ? d->opts.queues : max,
+                                &e);
         if (ret < 0) {
                 front_fail(d, ret, "%s", e.text);
                 return;

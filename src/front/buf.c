@@ -23,9 +23,23 @@ static struct eg_buf *buf_new(size_t bytes)
         return NULL;
 }
 
+/* The pool that fewest buffers have pages of. */
+static struct front_pool *buf_pool(struct eg_disk *d)
+{
+        struct front_pool *best = NULL;
+
+        for (unsigned i = 0; i < d->nqueues; i++) {
+                struct front_pool *p = d->queue[i].pool;
+
+                if (!best || p->buf_pages < best->buf_pages)
+                        best = p;
+        }
+        return best;
+}
+
 static int buf_fill(struct eg_disk *d, struct eg_buf *b)
 {
-        struct front_pool *pool = d->pool;
+        struct front_pool *pool = buf_pool(d);
         int ret;
 
         if (!pool)

@@ -29,7 +29,10 @@ static struct eg_disk *disk_new(const struct eg_options *opts)
         pthread_mutex_init(&d->lock, NULL);
         d->opts = *opts;
         d->epoll_fd = d->wake_fd = d->leader_fd = d->timer_fd = -1;
-        d->owner_fd = d->port = -1;
+        d->owner_fd = -1;
+        d->part_segs =
+                (unsigned)max_u64(opts->max_indirect_segs, BLK_DIRECT_SEGS);
+        d->facts.segs = BLK_DIRECT_SEGS;
         d->resend_tail = &d->resend;
         d->facts.block_bytes = SECTOR_BYTES;
         front_io_list_init(&d->waiting);

@@ -20,6 +20,19 @@ unsigned front_keys_max_order(struct eg_disk *d)
         return (unsigned)order; /* the smaller of the two sides' counts */
 }
 
+unsigned front_keys_max_queues(struct eg_disk *d)
+{
+        struct path p;
+        uint64_t queues;
+
+        if (xen_store_read_u64_or(d->xs,
+                                  back_key(d, "multi-queue-max-queues", &p),
+                                  UINT32_MAX, 1, &queues) < 0 ||
+            queues == 0)
+                return 1;
+        return (unsigned)queues; /* the smaller of the two sides' counts */
+}
+
 bool front_keys_untrusted(struct eg_disk *d)
 {
         struct path p;
@@ -86,6 +99,20 @@ static void read_discard(struct eg_disk *d, struct front_facts *f)
                 f->discard_granularity_bytes = f->block_bytes;
 }
 
+/* Up to what fits into a slot, indirect requests are of no use. */
+static uint32_t segs_a_request(struct eg_disk *d)
+{
+        struct path p;
+        uint64_t segs;
+
+        if (xen_store_read_u64_or(
+                    d->xs, back_key(d, "feature-max-indirect-segments", &p),
+                    UINT32_MAX, 0, &segs) < 0)
+                segs = 0;
+        segs = min_u64(segs, d->opts.max_indirect_segs);
+        return (uint32_t)max_u64(segs, BLK_DIRECT_SEGS);
+}
+
 int front_keys_facts(struct eg_disk *d, struct front_facts *f, struct err *e)
 {
         struct path p;
@@ -117,6 +144,7 @@ int front_keys_facts(struct eg_disk *d, struct front_facts *f, struct err *e)
         f->flush = back_flag(d, "feature-flush-cache");
         f->barrier = back_flag(d, "feature-barrier");
         f->persistent = back_flag(d, "feature-persistent");
+        f->segs = segs_a_request(d);
         read_discard(d, f);
         if (!f->sectors)
                 return err_set(e, -EPROTO, "%s is smaller than one block",

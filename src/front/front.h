@@ -29,7 +29,11 @@
 #endif
 
 #define FRONT_MAX_SLOTS 512u /* ring order 4, native layout */
-#define FRONT_PART_BYTES (BLK_DIRECT_SEGS * GRANT_PAGE_BYTES)
+#define FRONT_MAX_QUEUES 16u
+/* What an indirect request may carry; its segments fit into one page. */
+#define FRONT_MAX_SEGS 256u
+_Static_assert(FRONT_MAX_SEGS <= BLK_SEGS_PER_INDIRECT_PAGE,
+               "a request would need several descriptor pages");
 /* Pages that eg_buf_alloc leaves for I/O that is copied: one request's. */
 #define FRONT_POOL_RESERVE BLK_DIRECT_SEGS
 
@@ -83,6 +87,7 @@ struct front_io_list {
 struct front_part {
         struct front_part *next; /* free or resend list */
         struct eg_io *io;
+        struct front_queue *queue; /* whose ring and pool it uses */
         uint8_t wire_op;
         bool direct; /* the segments are pages of the caller's eg_buf */
         uint64_t offset_bytes;
@@ -90,12 +95,19 @@ struct front_part {
         struct front_cursor cursor;
         uint32_t ring_index; /* position on the ring */
         unsigned nsegs;
-        struct blk_seg segs[BLK_DIRECT_SEGS];
-        uint8_t *mem[BLK_DIRECT_SEGS]; /* the segments' pages, from byte 0 */
-        struct pool_page *pages[BLK_DIRECT_SEGS]; /* from the pool */
-        void *shared; /* share_per_request: nsegs pages in one piece */
+        /* Pages of its own: those of the segments, unless it is direct, and
+         * after them the one that describes the segments of an indirect
+         * request. */
+        unsigned npages;
+        bool indirect;
+        uint32_t desc_gref;
+        void *shared; /* share_per_request: npages in one piece */
         void *saved;  /* a write's bytes, while there is no backend */
         struct iovec saved_iov;
+        /* Behind it in memory, for eg_disk.part_segs segments. */
+        struct blk_seg *segs;
+        uint8_t **mem;            /* npages, filled from byte 0 */
+        struct pool_page **pages; /* npages, unless shared */
 };
 
 struct front_shadow {
@@ -105,8 +117,10 @@ struct front_shadow {
         uint16_t free[FRONT_MAX_SLOTS]; /* a stack; slots - used are in it */
 };
 
-/* A pool outlives its connection while buffers hold pages of it. */
+/* A pool outlives its connection while buffers hold pages of it; it has no
+ * queue then. */
 struct front_pool {
+        struct front_queue *queue;
         struct grant_pool *grants;
         uint32_t bufs;      /* eg_bufs */
         uint32_t buf_pages; /* of those */
@@ -120,6 +134,17 @@ struct eg_buf {
         struct iovec *iov;
 };
 
+/* One ring with what belongs to it. A pool each: the backend keeps mappings by
+ * ring, and a page that wandered would be mapped once a ring. */
+struct front_queue {
+        int port;
+        void *ring_pages;
+        uint32_t ring_refs[BLK_MAX_RING_PAGES];
+        struct front_ring ring;
+        struct front_shadow shadow;
+        struct front_pool *pool;
+};
+
 /* ---- a disk -------------------------------------------------------------- */
 
 /* What the backend says at connect, checked. */
@@ -129,6 +154,7 @@ struct front_facts {
         bool readonly, removable, cdrom;
         bool flush, barrier, discard;
         bool persistent; /* the backend's word */
+        uint32_t segs;   /* that a request may have, by both sides' words */
         uint32_t discard_granularity_bytes;
 };
 
@@ -156,19 +182,16 @@ struct eg_disk {
         /* connection */
         struct xen_shares *shares;
         struct xen_evtchn *evtchn;
-        int port;
-        unsigned order, max_order;
-        void *ring_pages;
-        uint32_t ring_refs[BLK_MAX_RING_PAGES];
-        struct front_ring ring;
-        struct front_shadow shadow;
-        struct front_pool *pool;
+        unsigned order;
+        unsigned nqueues; /* 0: no connection */
+        struct front_queue queue[FRONT_MAX_QUEUES];
 
         /* I/O */
         struct front_io_list waiting; /* not wholly cut into parts */
         struct front_io_list done;    /* callbacks due */
         struct front_part *resend, **resend_tail;
         struct front_part *free_parts;
+        unsigned part_segs;          /* for which each part has room */
         uint64_t accepted, finished; /* I/Os */
         uint64_t queued_bytes;       /* in bounce buffers */
 
@@ -203,12 +226,13 @@ void front_log(struct eg_disk *d, enum eg_log_level level, const char *fmt, ...)
 /* Reads and checks backend and backend-id of d->front_path. -ENOENT: there is
  * no such device (any more); -EPERM: refused. */
 int front_keys_find(struct eg_disk *d, struct err *e);
-/* Ring, port and features, in one transaction, stale keys removed. */
+/* Rings, ports and features, in one transaction, stale keys removed. */
 int front_keys_publish(struct eg_disk *d);
 int front_keys_facts(struct eg_disk *d, struct front_facts *f, struct err *e);
 /* Only the size; 0 if it makes no sense. */
 uint64_t front_keys_sectors(struct eg_disk *d);
 unsigned front_keys_max_order(struct eg_disk *d);
+unsigned front_keys_max_queues(struct eg_disk *d); /* at least 1 */
 bool front_keys_untrusted(struct eg_disk *d);
 enum xenbus_state front_keys_backend_state(struct eg_disk *d);
 enum xenbus_state front_keys_own_state(struct eg_disk *d);
@@ -252,7 +276,7 @@ void front_refused(struct eg_disk *d, enum xenbus_state back);
 void front_connect_step(struct eg_disk *d);
 /* ---- link.c: what a connection holds ------------------------------------- */
 
-int front_link_create(struct eg_disk *d, struct err *e);
+int front_link_create(struct eg_disk *d, unsigned queues, struct err *e);
 /* Takes parts off the ring (to the resend list), unbinds, unshares. Accepts a
  * disk without a connection. */
 void front_link_drop(struct eg_disk *d);
@@ -278,13 +302,13 @@ int front_iov_bytes(const struct iovec *iov, unsigned niov, uint64_t *bytes);
 uint64_t front_part_plan(uint64_t rest_bytes, size_t buf_offset_bytes,
                          unsigned max_pages, unsigned *nsegs);
 /* Segments over the caller's own pool pages (S7 holds: they are pool pages
- * too). */
-void front_part_direct(struct front_part *p, const struct eg_buf *buf,
-                       size_t buf_offset_bytes);
+ * too). Like front_part_copied if it takes a page to describe them. */
+int front_part_direct(struct eg_disk *d, struct front_part *p,
+                      const struct eg_buf *buf, size_t buf_offset_bytes);
 /* Takes pages for p->len_bytes, to be filled from byte 0 on. -EAGAIN or
  * -ENOSPC as in grant/pool.h. */
 int front_part_copied(struct eg_disk *d, struct front_part *p);
-/* Gives back what part_copied took. */
+/* Gives back what the two took. */
 void front_pages_give(struct eg_disk *d, struct front_part *p);
 
 /* ---- part.c -------------------------------------------------------------- */
@@ -292,8 +316,10 @@ void front_pages_give(struct eg_disk *d, struct front_part *p);
 /* Cuts the next part of io and puts it on the ring; 0, -EAGAIN (no slot or no
  * pages now) or an error that fails io. */
 int front_part_start(struct eg_disk *d, struct eg_io *io);
-/* The same for a part that was unanswered when the backend went away. */
-int front_part_again(struct eg_disk *d, struct front_part *p);
+/* The same for a part that was unanswered when the backend went away. What is
+ * more than a request takes now becomes *rest, which is NULL otherwise. */
+int front_part_again(struct eg_disk *d, struct front_part *p,
+                     struct front_part **rest);
 /* The backend answered: data to the caller, pages back, part freed; tells the
  * I/O. */
 void front_part_answered(struct eg_disk *d, struct front_part *p, int status);
@@ -315,6 +341,14 @@ struct front_part *front_shadow_match(struct front_shadow *s,
                                       uint32_t req_pushed, const char **why);
 /* Takes out the part that was put on the ring first; NULL if there is none. */
 struct front_part *front_shadow_oldest(struct front_shadow *s);
+
+/* ---- link.c, once more --------------------------------------------------- */
+
+/* Requests on all rings. */
+uint32_t front_inflight(const struct eg_disk *d);
+/* The queue with the fewest requests, the first of several; NULL if all rings
+ * are full. */
+struct front_queue *front_queue_idlest(struct eg_disk *d);
 
 /* ---- queue.c ------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@ void eg_info(struct eg_disk *d, struct eg_info *info)
         info->size_bytes = f->sectors * SECTOR_BYTES;
         info->block_bytes = f->block_bytes;
         info->physical_block_bytes = f->physical_bytes;
-        info->max_transfer_bytes = FRONT_PART_BYTES;
+        info->max_transfer_bytes = f->segs * GRANT_PAGE_BYTES;
         info->readonly = f->readonly;
         info->can_flush = f->flush || f->barrier;
         info->can_discard = f->discard;
@@ -23,7 +23,9 @@ void eg_info(struct eg_disk *d, struct eg_info *info)
         info->untrusted = d->untrusted;
         info->discard_granularity_bytes = f->discard_granularity_bytes;
         info->ring_order = d->order;
-        info->ring_slots = d->shadow.slots;
+        info->ring_slots = d->queue[0].shadow.slots;
+        info->queues = d->nqueues;
+        info->indirect_segs = f->segs > BLK_DIRECT_SEGS ? f->segs : 0;
         info->vdev = d->vdev;
         info->backend_domid = d->backend_domid;
         pthread_mutex_unlock(&d->lock);
@@ -38,16 +40,33 @@ static enum eg_state public_state(const struct eg_disk *d)
         return front_dead_error(d) == -ENODEV ? EG_STATE_GONE : EG_STATE_ERROR;
 }
 
+static void pools_stats(const struct eg_disk *d, struct grant_pool_stats *sum)
+{
+        memset(sum, 0, sizeof(*sum));
+        for (unsigned i = 0; i < d->nqueues; i++) {
+                struct grant_pool_stats s;
+
+                if (!d->queue[i].pool)
+                        continue;
+                grant_pool_stats(d->queue[i].pool->grants, &s);
+                sum->pages += s.pages;
+                sum->taken += s.taken;
+                sum->taken_high += s.taken_high;
+                sum->share_calls += s.share_calls;
+                sum->unshare_calls += s.unshare_calls;
+                sum->empty += s.empty;
+        }
+}
+
 void eg_stats(struct eg_disk *d, struct eg_stats *stats)
 {
-        struct grant_pool_stats s = {0};
+        struct grant_pool_stats s;
 
         pthread_mutex_lock(&d->lock);
-        if (d->pool)
-                grant_pool_stats(d->pool->grants, &s);
+        pools_stats(d, &s);
         *stats = d->stats;
         stats->state = public_state(d);
-        stats->inflight = d->shadow.used;
+        stats->inflight = front_inflight(d);
         stats->waiting = d->waiting.n;
         stats->pool_pages = s.pages;
         stats->pool_taken = s.taken;

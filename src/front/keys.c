@@ -158,16 +158,37 @@ static int put_u32(struct eg_disk *d, const char *key, uint32_t v)
 
 /* ring-page-order = 0 would make some backends look for ring-ref0 (Q2), so one
  * page is announced in the old way. */
-static int publish_ring(struct eg_disk *d)
+static int publish_ring(struct eg_disk *d, const struct front_queue *q,
+                        const char *dir)
 {
-        char key[32];
+        char name[32], key[64];
+        int ret = 0;
+
+        for (unsigned i = 0; ret == 0 && i < 1u << d->order; i++) {
+                blk_ring_ref_name(name, sizeof(name), d->order, i);
+                snprintf(key, sizeof(key), "%s%s", dir, name);
+                ret = put_u32(d, key, q->ring_refs[i]);
+        }
+        snprintf(key, sizeof(key), "%sevent-channel", dir);
+        return ret ? ret : put_u32(d, key, (uint32_t)q->port);
+}
+
+/* One ring stands where it always did; several have a directory each, and
+ * nothing stands there then. */
+static int publish_rings(struct eg_disk *d)
+{
+        char dir[32];
         int ret = 0;
 
         if (d->order)
                 ret = put_u32(d, "ring-page-order", d->order);
-        for (unsigned i = 0; ret == 0 && i < 1u << d->order; i++) {
-                blk_ring_ref_name(key, sizeof(key), d->order, i);
-                ret = put_u32(d, key, d->ring_refs[i]);
+        if (ret == 0 && d->nqueues == 1)
+                return publish_ring(d, &d->queue[0], "");
+        if (ret == 0)
+                ret = put_u32(d, "multi-queue-num-queues", d->nqueues);
+        for (unsigned i = 0; ret == 0 && i < d->nqueues; i++) {
+                snprintf(dir, sizeof(dir), "queue-%u/", i);
+                ret = publish_ring(d, &d->queue[i], dir);
         }
         return ret;
 }
@@ -179,9 +200,7 @@ static int publish(struct xen_store *s, void *arg)
         int ret = remove_stale(d);
 
         if (ret == 0)
-                ret = publish_ring(d);
-        if (ret == 0)
-                ret = put_u32(d, "event-channel", (uint32_t)d->port);
+                ret = publish_rings(d);
         if (ret == 0)
                 ret = put_u32(d, "feature-persistent", d->opts.persistent);
         if (ret == 0)

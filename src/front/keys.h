@@ -8,7 +8,7 @@
 #include "front.h"
 
 struct path {
-        char s[XEN_STORE_PATH_BYTES + 32];
+        char s[XEN_STORE_PATH_BYTES + 72];
 };
 
 static inline const char *front_key(const struct eg_disk *d, const char *key,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What one connection holds: ring pages, port, pool. Made anew each time. */
+/* What one connection holds: rings with their pages, ports and pools. Made anew
+ * each time. */
 #include "front.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int pool_create(struct eg_disk *d)
+static int pool_create(struct eg_disk *d, struct front_queue *q)
 {
         struct front_pool *p = calloc(1, sizeof(*p));
         int ret;
@@ -18,7 +19,8 @@ static int pool_create(struct eg_disk *d)
                 free(p);
                 return ret;
         }
-        d->pool = p;
+        p->queue = q;
+        q->pool = p;
         return 0;
 }
 
@@ -39,60 +41,97 @@ static void pool_destroy(struct eg_disk *d, struct front_pool *p)
 /* Buffers keep their pages, and with them the pool, until they are freed. */
 void front_pool_release(struct eg_disk *d, struct front_pool *p)
 {
-        if (p && p != d->pool && !p->bufs)
+        if (p && !p->queue && !p->bufs)
                 pool_destroy(d, p);
 }
 
-int front_link_create(struct eg_disk *d, struct err *e)
+static int queue_create(struct eg_disk *d, struct front_queue *q, struct err *e)
 {
         int ret;
 
+        memset(q, 0, sizeof(*q));
+        q->port = -1;
         ret = xen_shares_share(d->shares, d->backend_domid, 1u << d->order,
-                               true, d->ring_refs, &d->ring_pages);
+                               true, q->ring_refs, &q->ring_pages);
         if (ret < 0) {
-                d->ring_pages = NULL;
+                q->ring_pages = NULL;
                 return err_set(e, ret, "cannot share %u pages for the ring: %s",
                                1u << d->order, strerror(-ret));
         }
         d->past_shares++;
-        front_ring_init(&d->ring, d->ring_pages, d->order, FRONT_ABI);
-        front_shadow_init(&d->shadow,
-                          (uint32_t)min_u64(d->ring.slots, FRONT_MAX_SLOTS));
+        front_ring_init(&q->ring, q->ring_pages, d->order, FRONT_ABI);
+        front_shadow_init(&q->shadow,
+                          (uint32_t)min_u64(q->ring.slots, FRONT_MAX_SLOTS));
         ret = xen_evtchn_bind_unbound(d->evtchn, d->backend_domid);
-        if (ret < 0) {
-                err_set(e, ret, "cannot make an event channel: %s",
-                        strerror(-ret));
-                goto drop;
-        }
-        d->port = ret;
-        ret = pool_create(d);
-        if (ret < 0) {
-                err_set(e, ret, "cannot make the page pool: %s",
-                        strerror(-ret));
-                goto drop;
-        }
+        if (ret < 0)
+                return err_set(e, ret, "cannot make an event channel: %s",
+                               strerror(-ret));
+        q->port = ret;
+        ret = pool_create(d, q);
+        if (ret < 0)
+                return err_set(e, ret, "cannot make the page pool: %s",
+                               strerror(-ret));
         return 0;
-drop:
-        front_link_drop(d);
+}
+
+int front_link_create(struct eg_disk *d, unsigned queues, struct err *e)
+{
+        int ret = 0;
+
+        for (unsigned i = 0; ret == 0 && i < queues; i++) {
+                d->nqueues = i + 1;
+                ret = queue_create(d, &d->queue[i], e);
+        }
+        if (ret < 0)
+                front_link_drop(d);
         return ret;
+}
+
+static void queue_drop(struct eg_disk *d, struct front_queue *q)
+{
+        struct front_pool *pool = q->pool;
+        struct front_part *p;
+
+        while ((p = front_shadow_oldest(&q->shadow)))
+                front_part_park(d, p);
+        xen_evtchn_unbind(d->evtchn, q->port);
+        if (q->ring_pages) {
+                xen_shares_unshare(d->shares, q->ring_pages, 1u << d->order);
+                d->past_unshares++;
+        }
+        memset(q, 0, sizeof(*q));
+        q->port = -1;
+        if (pool)
+                pool->queue = NULL;
+        front_pool_release(d, pool);
 }
 
 void front_link_drop(struct eg_disk *d)
 {
-        struct front_pool *pool = d->pool;
-        struct front_part *p;
+        for (unsigned i = 0; i < d->nqueues; i++)
+                queue_drop(d, &d->queue[i]);
+        d->nqueues = 0;
+}
 
-        while ((p = front_shadow_oldest(&d->shadow)))
-                front_part_park(d, p);
-        xen_evtchn_unbind(d->evtchn, d->port);
-        d->port = -1;
-        if (d->ring_pages) {
-                xen_shares_unshare(d->shares, d->ring_pages, 1u << d->order);
-                d->past_unshares++;
+uint32_t front_inflight(const struct eg_disk *d)
+{
+        uint32_t n = 0;
+
+        for (unsigned i = 0; i < d->nqueues; i++)
+                n += d->queue[i].shadow.used;
+        return n;
+}
+
+struct front_queue *front_queue_idlest(struct eg_disk *d)
+{
+        struct front_queue *best = NULL;
+
+        for (unsigned i = 0; i < d->nqueues; i++) {
+                struct front_queue *q = &d->queue[i];
+
+                if (q->shadow.used < q->shadow.slots &&
+                    (!best || q->shadow.used < best->shadow.used))
+                        best = q;
         }
-        d->ring_pages = NULL;
-        memset(&d->ring, 0, sizeof(d->ring));
-        front_shadow_init(&d->shadow, 0);
-        d->pool = NULL;
-        front_pool_release(d, pool);
+        return best;
 }

@@ -19,6 +19,8 @@ void eg_options_init(struct eg_options *opts)
         opts->connect_timeout_ms = 20000;
         opts->close_timeout_ms = 5000;
         opts->queue_bytes = 16u << 20;
+        opts->max_indirect_segs = 32; /* likewise */
+        opts->queues = 1;
 }
 
 int front_options_check(struct eg_options *opts, struct err *e)
@@ -34,6 +36,13 @@ int front_options_check(struct eg_options *opts, struct err *e)
         if (opts->reconnect > EG_RECONNECT_NEVER)
                 return err_set(e, -EINVAL, "unknown reconnect policy %u",
                                (unsigned)opts->reconnect);
+        if (opts->max_indirect_segs > FRONT_MAX_SEGS)
+                return err_set(e, -EINVAL,
+                               "indirect requests of %u segments: give 0 to %u",
+                               opts->max_indirect_segs, FRONT_MAX_SEGS);
+        if (opts->queues < 1 || opts->queues > FRONT_MAX_QUEUES)
+                return err_set(e, -EINVAL, "%u queues: give 1 to %u",
+                               opts->queues, FRONT_MAX_QUEUES);
         for (size_t i = 0; i < ARRAY_SIZE(opts->reserved); i++) {
                 if (opts->reserved[i])
                         return err_set(e, -EINVAL,

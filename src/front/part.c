@@ -8,14 +8,29 @@
 static struct front_part *part_alloc(struct eg_disk *d)
 {
         struct front_part *p = d->free_parts;
+        unsigned n = d->part_segs;
+        uint8_t *arrays;
 
         if (p)
                 d->free_parts = p->next;
         else
-                p = malloc(sizeof(*p));
-        if (p)
-                memset(p, 0, sizeof(*p));
+                p = malloc(sizeof(*p) + n * sizeof(struct blk_seg) +
+                           (n + 1) * (sizeof(*p->mem) + sizeof(*p->pages)));
+        if (!p)
+                return NULL;
+        memset(p, 0, sizeof(*p));
+        arrays = (uint8_t *)(p + 1);
+        p->mem = (uint8_t **)(void *)arrays;
+        p->pages = (struct pool_page **)(void *)(p->mem + n + 1);
+        p->segs = (struct blk_seg *)(void *)(p->pages + n + 1);
         return p;
+}
+
+static void part_free(struct eg_disk *d, struct front_part *p)
+{
+        free(p->saved);
+        p->next = d->free_parts;
+        d->free_parts = p;
 }
 
 void front_parts_free(struct eg_disk *d)
@@ -32,6 +47,7 @@ void front_parts_free(struct eg_disk *d)
 
 static void part_put(struct eg_disk *d, struct front_part *p)
 {
+        struct front_queue *q = p->queue;
         struct blk_request req = {
                 .wire_op = p->wire_op,
                 .op = (enum blk_op)p->wire_op,
@@ -40,15 +56,20 @@ static void part_put(struct eg_disk *d, struct front_part *p)
                 .nsegs = p->nsegs,
         };
 
-        memcpy(req.segs, p->segs, sizeof(req.segs));
-        req.id = (uint64_t)front_shadow_put(&d->shadow, p);
-        p->ring_index = d->ring.req_prod;
-        front_ring_put(&d->ring, &req);
+        if (p->indirect) {
+                req.nindirect = 1;
+                req.indirect_grefs[0] = p->desc_gref;
+        } else {
+                memcpy(req.segs, p->segs, p->nsegs * sizeof(req.segs[0]));
+        }
+        req.id = (uint64_t)front_shadow_put(&q->shadow, p);
+        p->ring_index = q->ring.req_prod;
+        front_ring_put(&q->ring, &req);
         d->stats.requests++;
         d->stats.segments += p->nsegs;
 }
 
-/* What goes on the wire; BLK_INDIRECT, which we never use, for "nothing". */
+/* What goes on the wire; BLK_INDIRECT, which is no operation, for "nothing". */
 static uint8_t wire_op(const struct eg_disk *d, enum eg_op op)
 {
         switch (op) {
@@ -78,64 +99,106 @@ static bool moves_data(const struct front_part *p)
         return p->wire_op == BLK_READ || p->wire_op == BLK_WRITE;
 }
 
-static bool is_direct(const struct eg_disk *d, const struct eg_io *io)
+/* The queue whose pool the caller's buffer has its pages of; NULL if there is
+ * none, or the buffer is older than the connection. */
+static struct front_queue *buf_queue(const struct eg_io *io)
 {
-        return io->buf && io->buf->pool == d->pool;
+        return io->buf ? io->buf->pool->queue : NULL;
 }
 
-/* Cuts p, at most max_pages long, from the front of what is left of io. */
-static int part_cut(struct eg_disk *d, struct front_part *p, unsigned max_pages)
+/* Pages that a request can wait for in vain are those of buffers. */
+static unsigned segs_limit(const struct eg_disk *d, const struct front_queue *q)
+{
+        uint32_t pages = d->opts.pool_pages - q->pool->buf_pages;
+        uint32_t segs = d->facts.segs;
+
+        if (segs > BLK_DIRECT_SEGS && segs + 1 > pages)
+                segs = (uint32_t)max_u64(pages - 1, BLK_DIRECT_SEGS);
+        return segs;
+}
+
+/* Gives p, at most max pages of the rest, its pages. */
+static int part_cut(struct eg_disk *d, struct front_part *p, uint64_t rest,
+                    unsigned max, bool direct)
 {
         const struct eg_io *io = p->io;
-        const struct front_io *f = front_io(p->io);
-        size_t at = io->buf_offset_bytes +
-                    (size_t)(f->offset_bytes - io->offset_bytes);
-        bool direct = is_direct(d, io);
+        size_t at = 0;
         unsigned n;
 
-        p->len_bytes =
-                front_part_plan(f->rest_bytes, direct ? at : 0, max_pages, &n);
-        if (direct) {
-                front_part_direct(p, io->buf, at);
-                return 0;
-        }
-        return front_part_copied(d, p);
+        if (direct)
+                at = io->buf_offset_bytes +
+                     (size_t)(p->offset_bytes - io->offset_bytes);
+        p->len_bytes = front_part_plan(rest, at, max, &n);
+        return direct ? front_part_direct(d, p, io->buf, at)
+                      : front_part_copied(d, p);
 }
 
-static int part_fill(struct eg_disk *d, struct front_part *p)
+static int part_fill(struct eg_disk *d, struct front_part *p,
+                     struct front_queue *q, uint64_t rest, bool direct)
 {
         int ret = -ENOSPC;
 
-        /* Where the platform grants little, small requests still work. */
-        for (unsigned max = BLK_DIRECT_SEGS; max && ret == -ENOSPC; max /= 2)
-                ret = part_cut(d, p, max);
+        p->queue = q;
+        /* Where the platform grants little, or nothing is under way that would
+         * bring pages back, small requests still work. */
+        for (unsigned max = segs_limit(d, q); max; max /= 2) {
+                ret = part_cut(d, p, rest, max, direct);
+                if (ret != -ENOSPC && !(ret == -EAGAIN && !q->shadow.used))
+                        break;
+        }
         if (ret == 0 && p->wire_op == BLK_WRITE && !p->direct)
                 front_cursor_to_pages(p->cursor, p->mem, p->len_bytes);
+        return ret;
+}
+
+/* Finds p a queue, and pages for as much of the rest as a request takes. */
+static int part_place(struct eg_disk *d, struct front_part *p, uint64_t rest,
+                      struct front_queue *direct)
+{
+        struct front_queue *first = front_queue_idlest(d);
+        int ret = -EAGAIN;
+
+        if (direct && direct->shadow.used == direct->shadow.slots)
+                return -EAGAIN;
+        if (direct)
+                return part_fill(d, p, direct, rest, true);
+        if (!first)
+                return -EAGAIN;
+        p->queue = first;
+        if (!moves_data(p))
+                return 0;
+        ret = part_fill(d, p, first, rest, false);
+        /* Other pools may have what the platform does not give to this one. */
+        for (unsigned i = 0; ret == -ENOSPC && i < d->nqueues; i++) {
+                struct front_queue *q = &d->queue[i];
+
+                if (q == first)
+                        continue;
+                ret = q->shadow.used == q->shadow.slots
+                              ? -EAGAIN
+                              : part_fill(d, p, q, rest, false);
+        }
         return ret;
 }
 
 int front_part_start(struct eg_disk *d, struct eg_io *io)
 {
         struct front_io *f = front_io(io);
-        struct front_part *p;
-        int ret = 0;
+        struct front_part *p = part_alloc(d);
+        int ret;
 
-        if (d->shadow.used == d->shadow.slots)
-                return -EAGAIN;
-        p = part_alloc(d);
         if (!p)
                 return -ENOMEM;
         p->io = io;
         p->wire_op = wire_op(d, io->op);
         p->offset_bytes = f->offset_bytes;
         p->cursor = f->cursor;
-        if (moves_data(p))
-                ret = part_fill(d, p);
-        else
+        if (!moves_data(p))
                 p->len_bytes = io->op == EG_DISCARD ? io->length_bytes : 0;
+        ret = part_place(d, p, f->rest_bytes,
+                         moves_data(p) ? buf_queue(io) : NULL);
         if (ret < 0) {
-                p->next = d->free_parts;
-                d->free_parts = p;
+                part_free(d, p);
                 return ret;
         }
         f->parts++;
@@ -153,24 +216,55 @@ int front_part_start(struct eg_disk *d, struct eg_io *io)
         return 0;
 }
 
-int front_part_again(struct eg_disk *d, struct front_part *p)
+/* p has pages for the first of its bytes only: the others become a part of
+ * their own, with the memory that they are in. */
+static struct front_part *part_split(struct eg_disk *d, struct front_part *p,
+                                     uint64_t total)
 {
+        struct front_part *r = part_alloc(d);
+
+        if (!r)
+                return NULL;
+        r->io = p->io;
+        r->wire_op = p->wire_op;
+        r->direct = p->direct;
+        r->offset_bytes = p->offset_bytes + p->len_bytes;
+        r->len_bytes = total - p->len_bytes;
+        r->cursor = p->cursor;
+        front_cursor_skip(&r->cursor, p->len_bytes);
+        if (p->saved) {
+                r->saved = p->saved;
+                r->saved_iov = p->saved_iov;
+                r->cursor.iov = &r->saved_iov;
+                p->saved = NULL;
+        }
+        front_io(r->io)->parts++;
+        return r;
+}
+
+int front_part_again(struct eg_disk *d, struct front_part *p,
+                     struct front_part **rest)
+{
+        uint64_t total = p->len_bytes;
         int ret;
 
-        if (d->shadow.used == d->shadow.slots)
-                return -EAGAIN;
+        *rest = NULL;
         p->wire_op = wire_op(d, p->io->op);
         if (p->wire_op == BLK_INDIRECT) {
                 front_part_end(d, p, without_op(p->io));
                 return 0;
         }
-        if (moves_data(p)) {
-                ret = front_part_copied(d, p);
-                if (ret < 0)
-                        return ret == -ENOSPC && d->shadow.used ? -EAGAIN : ret;
+        ret = part_place(d, p, total, NULL);
+        if (ret == 0 && p->len_bytes < total) {
+                *rest = part_split(d, p, total);
+                if (!*rest)
+                        ret = -ENOMEM; /* the caller ends it */
         }
-        if (p->wire_op == BLK_WRITE)
-                front_cursor_to_pages(p->cursor, p->mem, p->len_bytes);
+        if (ret < 0) {
+                if (ret != -ENOMEM)
+                        p->len_bytes = total;
+                return ret == -ENOSPC && front_inflight(d) ? -EAGAIN : ret;
+        }
         free(p->saved);
         p->saved = NULL;
         d->stats.resubmitted++;
@@ -249,8 +343,6 @@ void front_part_end(struct eg_disk *d, struct front_part *p, int error)
         struct eg_io *io = p->io;
 
         front_pages_give(d, p);
-        free(p->saved);
-        p->next = d->free_parts;
-        d->free_parts = p;
+        part_free(d, p);
         front_io_part_done(d, io, error);
 }

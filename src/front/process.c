@@ -8,12 +8,12 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-static void take_responses(struct eg_disk *d)
+static void take_queue(struct eg_disk *d, struct front_queue *q)
 {
         do {
-                uint32_t n = front_ring_waiting(&d->ring);
+                uint32_t n = front_ring_waiting(&q->ring);
 
-                if (d->ring.broken) {
+                if (q->ring.broken) {
                         front_broken(d, "more responses than requests");
                         return;
                 }
@@ -22,36 +22,47 @@ static void take_responses(struct eg_disk *d)
                         struct front_part *p;
                         const char *why = "";
 
-                        front_ring_take(&d->ring, &rsp);
-                        p = front_shadow_match(&d->shadow, &rsp,
-                                               d->ring.req_pushed, &why);
+                        front_ring_take(&q->ring, &rsp);
+                        p = front_shadow_match(&q->shadow, &rsp,
+                                               q->ring.req_pushed, &why);
                         if (!p) {
                                 front_broken(d, why);
                                 return;
                         }
                         front_part_answered(d, p, rsp.status);
                 }
-        } while (front_ring_final_check(&d->ring));
+        } while (front_ring_final_check(&q->ring));
 }
 
-static bool has_ring(const struct eg_disk *d)
+/* A response that cannot be ends the disk, and its queues. */
+static void take_responses(struct eg_disk *d)
 {
-        return d->state == FRONT_CONNECTED;
+        for (unsigned i = 0; i < d->nqueues && d->state == FRONT_CONNECTED; i++)
+                take_queue(d, &d->queue[i]);
 }
 
-/* One event a call, and its port is unmasked only after the ring was looked
- * at: a backend that sends events without end costs one look each (XSA-391).
- * Ports of an earlier connection are left masked; they are unbound. */
-static void take_event(struct eg_disk *d)
+/* One event of each port a call, which is unmasked only after its ring was
+ * looked at: a backend that sends events without end costs one look each
+ * (XSA-391). Ports of an earlier connection are left masked; they are
+ * unbound. */
+static void take_events(struct eg_disk *d)
 {
-        int port = xen_evtchn_pending(d->evtchn);
+        int ports[FRONT_MAX_QUEUES];
+        unsigned n = 0;
 
-        if (port >= 0)
+        while (n < FRONT_MAX_QUEUES &&
+               (ports[n] = xen_evtchn_pending(d->evtchn)) >= 0) {
                 d->stats.events++;
-        if (has_ring(d))
-                take_responses(d);
-        if (port >= 0 && port == d->port)
-                xen_evtchn_unmask(d->evtchn, port);
+                if (++n >= d->nqueues)
+                        break;
+        }
+        take_responses(d);
+        for (unsigned i = 0; i < d->nqueues; i++) {
+                for (unsigned j = 0; j < n; j++) {
+                        if (ports[j] == d->queue[i].port)
+                                xen_evtchn_unmask(d->evtchn, ports[j]);
+                }
+        }
 }
 
 static void take_watches(struct eg_disk *d)
@@ -113,10 +124,9 @@ void front_process(struct eg_disk *d)
                 if (fds[FD_TIMER].revents)
                         take_timeout(d);
                 if (fds[FD_EVTCHN].revents)
-                        take_event(d);
+                        take_events(d);
         }
-        if (has_ring(d))
-                take_responses(d);
+        take_responses(d);
         front_dispatch(d);
         front_publish(d);
 }

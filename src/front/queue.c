@@ -196,14 +196,20 @@ void front_io_part_done(struct eg_disk *d, struct eg_io *io, int error)
 static bool resend_some(struct eg_disk *d)
 {
         while (d->resend) {
-                struct front_part *p = d->resend, *next = p->next;
-                int ret = front_part_again(d, p);
+                struct front_part *p = d->resend, *next = p->next, *rest;
+                int ret = front_part_again(d, p, &rest);
 
                 if (ret == -EAGAIN)
                         return false;
+                if (rest) {
+                        rest->next = next;
+                        next = rest;
+                }
                 d->resend = next;
                 if (!next)
                         d->resend_tail = &d->resend;
+                else if (!next->next)
+                        d->resend_tail = &next->next;
                 if (ret < 0)
                         front_part_end(d, p, ret);
         }
@@ -236,12 +242,17 @@ void front_dispatch(struct eg_disk *d)
 
 void front_publish(struct eg_disk *d)
 {
-        if (d->state != FRONT_CONNECTED ||
-            d->ring.req_prod == d->ring.req_pushed ||
-            !front_ring_push(&d->ring))
+        if (d->state != FRONT_CONNECTED)
                 return;
-        d->stats.notifications++;
-        xen_evtchn_notify(d->evtchn, d->port);
+        for (unsigned i = 0; i < d->nqueues; i++) {
+                struct front_queue *q = &d->queue[i];
+
+                if (q->ring.req_prod == q->ring.req_pushed ||
+                    !front_ring_push(&q->ring))
+                        continue;
+                d->stats.notifications++;
+                xen_evtchn_notify(d->evtchn, q->port);
+        }
 }
 
 void front_fail_all(struct eg_disk *d, int error)
@@ -249,8 +260,10 @@ void front_fail_all(struct eg_disk *d, int error)
         struct front_part *p;
         struct eg_io *io;
 
-        while ((p = front_shadow_oldest(&d->shadow)))
-                front_part_end(d, p, error);
+        for (unsigned i = 0; i < d->nqueues; i++) {
+                while ((p = front_shadow_oldest(&d->queue[i].shadow)))
+                        front_part_end(d, p, error);
+        }
         while ((p = d->resend)) {
                 d->resend = p->next;
                 front_part_end(d, p, error);

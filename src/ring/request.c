@@ -5,12 +5,7 @@
 
 #include <string.h>
 
-/* Segments that one indirect page carries, and the most such pages. */
-#define SEGS_PER_INDIRECT_PAGE (GRANT_PAGE_BYTES / 8)
-#define MAX_INDIRECT_PAGES 8u
-
 /* In a segment: gref, first sector, last sector, two bytes of padding. */
-#define SEG_BYTES 8
 #define SEG_FIRST 4
 #define SEG_LAST 5
 
@@ -60,13 +55,14 @@ static bool aligned(const struct blk_limits *lim, uint64_t sectors)
         return block <= 1 || sectors % block == 0;
 }
 
-/* Fills and checks the segments that the slot carries; sums their sectors. */
+/* Fills and checks req->nsegs segments; sums their sectors. */
 static enum blk_verdict parse_segs(const uint8_t *p,
                                    const struct blk_limits *lim,
-                                   struct blk_request *req)
+                                   struct blk_request *req,
+                                   struct blk_seg *segs)
 {
-        for (unsigned i = 0; i < req->nsegs; i++, p += SEG_BYTES) {
-                struct blk_seg *s = &req->segs[i];
+        for (unsigned i = 0; i < req->nsegs; i++, p += BLK_SEG_WIRE_BYTES) {
+                struct blk_seg *s = &segs[i];
                 unsigned sectors;
 
                 s->gref = get32(p);
@@ -104,7 +100,7 @@ static enum blk_verdict parse_direct(const struct blk_layout *l,
         req->sector = get64(p + l->sector);
         if (!aligned(lim, req->sector))
                 return BLK_BAD_ALIGN;
-        v = parse_segs(p + l->segs, lim, req);
+        v = parse_segs(p + l->segs, lim, req, req->segs);
         if (v != BLK_VALID)
                 return v;
         return in_range(lim, req->sector, req->sectors) ? BLK_VALID
@@ -138,7 +134,7 @@ static enum blk_verdict parse_indirect(const struct blk_layout *l,
         unsigned nsegs = get16(p + AT_HANDLE);
 
         if (nsegs == 0 || nsegs > lim->max_indirect_segs ||
-            nsegs > MAX_INDIRECT_PAGES * SEGS_PER_INDIRECT_PAGE)
+            nsegs > BLK_MAX_INDIRECT_SEGS)
                 return BLK_BAD_NSEGS;
         if (req->op == BLK_WRITE && lim->readonly)
                 return BLK_BAD_READONLY;
@@ -150,12 +146,27 @@ static enum blk_verdict parse_indirect(const struct blk_layout *l,
         /* Each segment has a sector at least. */
         if (!in_range(lim, req->sector, nsegs))
                 return BLK_BAD_RANGE;
-        req->nindirect =
-                (nsegs + SEGS_PER_INDIRECT_PAGE - 1) / SEGS_PER_INDIRECT_PAGE;
+        req->nindirect = (nsegs + BLK_SEGS_PER_INDIRECT_PAGE - 1) /
+                         BLK_SEGS_PER_INDIRECT_PAGE;
         for (unsigned i = 0; i < req->nindirect; i++)
                 req->indirect_grefs[i] =
                         get32(p + l->ind_grefs + sizeof(uint32_t) * i);
         return BLK_VALID;
+}
+
+enum blk_verdict blk_parse_indirect(const void *copied,
+                                    const struct blk_limits *lim,
+                                    struct blk_request *req,
+                                    struct blk_seg *segs)
+{
+        enum blk_verdict v;
+
+        req->sectors = 0;
+        v = parse_segs(copied, lim, req, segs);
+        if (v != BLK_VALID)
+                return v;
+        return in_range(lim, req->sector, req->sectors) ? BLK_VALID
+                                                        : BLK_BAD_RANGE;
 }
 
 enum blk_verdict blk_parse(enum blk_abi abi, const void *slot,

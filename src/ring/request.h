@@ -8,6 +8,13 @@
 
 /* xen/io/blkif.h: segments in the slot, the most that indirect pages carry. */
 #define BLK_DIRECT_SEGS 11u
+/* What one indirect page carries, the most pages, and so the most segments. */
+#define BLK_SEGS_PER_INDIRECT_PAGE 512u
+#define BLK_MAX_INDIRECT_PAGES 8u
+#define BLK_MAX_INDIRECT_SEGS \
+        (BLK_SEGS_PER_INDIRECT_PAGE * BLK_MAX_INDIRECT_PAGES)
+/* Bytes of one segment in a slot and in an indirect page, in every ABI. */
+#define BLK_SEG_WIRE_BYTES 8u
 #define BLK_MAX_RING_PAGES 16u
 #define BLK_MAX_RING_ORDER 4u
 
@@ -93,7 +100,7 @@ struct blk_request {
         struct blk_seg segs[BLK_DIRECT_SEGS];
         /* indirect: nsegs > 0, segs unused until the pages are read */
         unsigned nindirect;
-        uint32_t indirect_grefs[8];
+        uint32_t indirect_grefs[BLK_MAX_INDIRECT_PAGES];
 };
 
 /* Parses the private copy of a slot (never shared memory) and validates it.
@@ -103,6 +110,14 @@ struct blk_request {
 enum blk_verdict blk_parse(enum blk_abi abi, const void *slot,
                            const struct blk_limits *lim,
                            struct blk_request *req);
+
+/* The second half of an indirect request: checks its req->nsegs segments, all
+ * copied out of the indirect pages one after the other, and fills segs and
+ * req->sectors. */
+enum blk_verdict blk_parse_indirect(const void *copied,
+                                    const struct blk_limits *lim,
+                                    struct blk_request *req,
+                                    struct blk_seg *segs);
 
 /* The frontend's direction: fills a request slot in shared memory from req,
  * writing every byte of the layout that req needs. */

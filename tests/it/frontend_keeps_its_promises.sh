@@ -10,7 +10,7 @@ start_daemon --io-threads 1
 px create g1 >"$T/created"
 export POCKETXEN EVERGRANT DAEMON_PID T
 export PEEK=$EG_BUILD/tests/it/front/it-front-peek
-for program in data pool api; do
+for program in data pool api large; do
         px exec g1 -- "$EG_BUILD/tests/it/front/it-front-$program" \
                 >"$T/$program.log" 2>&1 || {
                 kill -CONT "$DAEMON_PID"

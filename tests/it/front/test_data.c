@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#define PART (11u * GUEST_PAGE) /* what one request takes */
+#define PART (11u * GUEST_PAGE) /* what one request takes in its slot */
 
 /* S7: what the caller hands in is never the memory that is granted. */
 static void callers_memory_is_never_granted(void **state)
@@ -45,13 +45,17 @@ static void callers_memory_is_never_granted(void **state)
 /* S8: the data comes after the response, and only if it says so. */
 static void failed_read_leaves_the_memory(void **state)
 {
-        struct eg_disk *disk = guest_open(
-                "fault:read-error=EIO@2,read-error=EIO@4:ram:8M", "", NULL);
         size_t len = 2 * PART;
         uint8_t *mem = malloc(len), *want = malloc(len);
+        struct eg_options opts;
+        struct eg_disk *disk;
         struct guest_io g;
 
         assert_true(mem && want);
+        eg_options_init(&opts);
+        opts.max_indirect_segs = 0;
+        disk = guest_open("fault:read-error=EIO@2,read-error=EIO@4:ram:8M", "",
+                          &opts);
         memset(want, 'd', len);
         assert_int_equal(eg_pwrite(disk, want, len, 0), 0);
         /* 1 good, 2 bad: its page holds other bytes by now. */

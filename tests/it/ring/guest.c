@@ -4,35 +4,70 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#define DIR "device/vbd/51712"
-
-static void put(struct guest *g, const char *key, uint64_t value)
+void guest_key(struct guest *g, const char *key, uint64_t value)
 {
         char path[128];
 
-        snprintf(path, sizeof(path), DIR "/%s", key);
+        snprintf(path, sizeof(path), "%s/%s", g->dir, key);
         assert_int_equal(xen_store_printf(g->xs, path, "%llu",
                                           (unsigned long long)value),
                          0);
 }
 
-static void drop(struct guest *g, const char *key)
+void guest_drop(struct guest *g, const char *key)
 {
         char path[128];
 
-        snprintf(path, sizeof(path), DIR "/%s", key);
+        snprintf(path, sizeof(path), "%s/%s", g->dir, key);
         xen_store_rm(g->xs, path);
+}
+
+bool guest_has_key(struct guest *g, const char *key)
+{
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/%s", g->dir, key);
+        return xen_store_exists(g->xs, path);
+}
+
+void guest_state(struct guest *g, enum xenbus_state state)
+{
+        guest_key(g, "state", state);
+}
+
+static char *backend_path(const struct guest *g, char *path, const char *key)
+{
+        snprintf(path, 160, "/local/domain/0/backend/evergrant/%u/%u/%s",
+                 g->domid, g->vdev, key);
+        return path;
+}
+
+const char *guest_backend_text(struct guest *g, const char *key)
+{
+        static char text[256];
+        char path[160], *value = NULL;
+
+        if (xen_store_read(g->xs, backend_path(g, path, key), &value) < 0)
+                return NULL;
+        snprintf(text, sizeof(text), "%s", value);
+        free(value);
+        return text;
+}
+
+uint64_t guest_backend_key(struct guest *g, const char *key)
+{
+        const char *text = guest_backend_text(g, key);
+
+        return text ? strtoull(text, NULL, 10) : UINT64_MAX;
 }
 
 enum xenbus_state guest_backend_state(struct guest *g)
 {
-        char path[128];
+        char path[160];
 
-        snprintf(path, sizeof(path),
-                 "/local/domain/0/backend/evergrant/%u/%u/state", g->domid,
-                 RIG_VDEV);
-        return xen_store_read_state(g->xs, path);
+        return xen_store_read_state(g->xs, backend_path(g, path, "state"));
 }
 
 void guest_wait_backend(struct guest *g, enum xenbus_state want)
@@ -43,57 +78,146 @@ void guest_wait_backend(struct guest *g, enum xenbus_state want)
                             xenbus_state_name(want));
 }
 
-static void write_ring_keys(struct guest *g, const uint32_t *refs)
-{
-        char key[32];
+/* ---- handshake -----------------------------------------------------------*/
 
-        if (g->order == 0) {
-                put(g, "ring-ref", refs[0]);
-                drop(g, "ring-page-order");
-        } else {
-                drop(g, "ring-ref");
-                put(g, "ring-page-order", g->order);
+void guest_select(struct guest *g, unsigned ring)
+{
+        struct guest_ring *r = &g->rings[g->selected];
+
+        r->ring = g->ring;
+        r = &g->rings[ring];
+        g->selected = ring;
+        g->ring = r->ring;
+        g->port = r->port;
+        g->ring_pages = r->pages;
+}
+
+static void make_rings(struct guest *g, const struct connect_opts *o)
+{
+        g->order = o->order;
+        g->queues = o->queues ? o->queues : 1;
+        for (unsigned i = 0; i < g->queues; i++) {
+                struct guest_ring *r = &g->rings[i];
+                void *pages;
+
+                assert_int_equal(xen_shares_share(g->shares, 0, 1u << o->order,
+                                                  true, r->refs, &pages),
+                                 0);
+                r->pages = pages;
+                front_ring_init(&r->ring, pages, o->order, o->abi);
+                r->port = xen_evtchn_bind_unbound(g->ev, 0);
+                assert_true(r->port > 0);
         }
-        for (unsigned i = 0; g->order && i < 1u << g->order; i++) {
-                snprintf(key, sizeof(key), "ring-ref%u", i);
-                put(g, key, refs[i]);
+        g->selected = 0;
+        g->ring = g->rings[0].ring;
+        g->port = g->rings[0].port;
+        g->ring_pages = g->rings[0].pages;
+}
+
+static void write_ring_keys(struct guest *g, const struct connect_opts *o,
+                            unsigned i)
+{
+        char prefix[24] = "", key[64];
+
+        if (g->queues > 1)
+                snprintf(prefix, sizeof(prefix), "queue-%u/", i);
+        for (unsigned n = 0; n < 1u << g->order; n++) {
+                if (g->order || o->ref0)
+                        snprintf(key, sizeof(key), "%sring-ref%u", prefix, n);
+                else
+                        snprintf(key, sizeof(key), "%sring-ref", prefix);
+                guest_key(g, key, g->rings[i].refs[n]);
         }
-        put(g, "event-channel", (uint64_t)g->port);
-        assert_int_equal(xen_store_write(g->xs, DIR "/protocol", "x86_64-abi"),
-                         0);
+        snprintf(key, sizeof(key), "%sevent-channel", prefix);
+        guest_key(g, key, (uint64_t)g->rings[i].port);
+}
+
+static void write_protocol(struct guest *g, const struct connect_opts *o)
+{
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/protocol", g->dir);
+        if (o->no_protocol)
+                xen_store_rm(g->xs, path);
+        else
+                assert_int_equal(
+                        xen_store_write(g->xs, path, blk_layouts[o->abi].name),
+                        0);
+}
+
+static void drop_old_keys(struct guest *g)
+{
+        guest_drop(g, "ring-ref");
+        guest_drop(g, "ring-ref0");
+        guest_drop(g, "event-channel");
+        guest_drop(g, "ring-page-order");
+        guest_drop(g, "multi-queue-num-queues");
+}
+
+void guest_begin(struct guest *g)
+{
+        guest_state(g, XENBUS_INITIALISING);
+        guest_wait_backend(g, XENBUS_INIT_WAIT);
+}
+
+void guest_publish(struct guest *g, struct connect_opts o)
+{
+        make_rings(g, &o);
+        if (!o.keep_old_keys)
+                drop_old_keys(g);
+        if (g->order || o.write_order)
+                guest_key(g, "ring-page-order", g->order);
+        if (g->queues > 1 || o.write_queues)
+                guest_key(g, "multi-queue-num-queues", g->queues);
+        for (unsigned i = 0; i < g->queues; i++)
+                write_ring_keys(g, &o, i);
+        write_protocol(g, &o);
+        guest_key(g, "feature-persistent", o.persistent);
 }
 
 void guest_connect(struct guest *g, struct connect_opts o)
 {
-        uint32_t refs[BLK_MAX_RING_PAGES];
-        void *pages;
-
-        put(g, "state", XENBUS_INITIALISING);
-        guest_wait_backend(g, XENBUS_INIT_WAIT);
-        g->order = o.order;
-        assert_int_equal(xen_shares_share(g->shares, 0, 1u << o.order, true,
-                                          refs, &pages),
-                         0);
-        g->ring_pages = pages;
-        front_ring_init(&g->ring, pages, o.order, BLK_ABI_NATIVE);
-        g->port = xen_evtchn_bind_unbound(g->ev, 0);
-        assert_true(g->port > 0);
-        write_ring_keys(g, refs);
-        put(g, "feature-persistent", o.persistent);
-        put(g, "state", XENBUS_INITIALISED);
+        if (!o.connected_first)
+                guest_begin(g);
+        guest_publish(g, o);
+        if (!o.connected_first)
+                guest_state(g, XENBUS_INITIALISED);
+        else
+                guest_state(g, XENBUS_CONNECTED);
         guest_wait_backend(g, XENBUS_CONNECTED);
-        put(g, "state", XENBUS_CONNECTED);
+        guest_state(g, XENBUS_CONNECTED);
+}
+
+static void drop_rings(struct guest *g)
+{
+        for (unsigned i = 0; i < g->queues; i++) {
+                xen_evtchn_unbind(g->ev, g->rings[i].port);
+                xen_shares_unshare(g->shares, g->rings[i].pages,
+                                   1u << g->order);
+        }
+        g->port = -1;
+        g->ring_pages = NULL;
+        g->queues = 0;
 }
 
 void guest_disconnect(struct guest *g)
 {
-        put(g, "state", XENBUS_CLOSING);
+        guest_state(g, XENBUS_CLOSING);
         guest_wait_backend(g, XENBUS_CLOSED);
-        put(g, "state", XENBUS_CLOSED);
-        xen_evtchn_unbind(g->ev, g->port);
-        xen_shares_unshare(g->shares, g->ring_pages, 1u << g->order);
-        g->port = -1;
-        g->ring_pages = NULL;
+        guest_state(g, XENBUS_CLOSED);
+        drop_rings(g);
+}
+
+void guest_refused(struct guest *g, const char *because)
+{
+        wait_until(guest_backend_state(g) == XENBUS_CLOSED);
+        wait_until(strcmp(guest_field(g, "error"), "(null)") != 0);
+        if (!strstr(guest_field(g, "error"), because))
+                fail_msg("\"%s\" does not say \"%s\"", guest_field(g, "error"),
+                         because);
+        assert_int_equal(guest_account(g).mapped, 0);
+        guest_state(g, XENBUS_CLOSED);
+        drop_rings(g);
 }
 
 void guest_page(struct guest *g, struct page *p, bool writable)
@@ -123,6 +247,35 @@ uint64_t guest_put(struct guest *g, enum blk_op op, uint64_t sector,
 
         for (unsigned i = 0; op != BLK_DISCARD && i < n; i++)
                 req.segs[i] = (struct blk_seg){pages[i].gref, 0, 7};
+        assert_true(front_ring_free(&g->ring) > 0);
+        front_ring_put(&g->ring, &req);
+        return req.id;
+}
+
+uint64_t guest_put_indirect(struct guest *g, enum blk_op op, uint64_t sector,
+                            const struct page *pages, unsigned n,
+                            struct page *table)
+{
+        struct blk_request req = {.id = g->next_id++,
+                                  .wire_op = (uint8_t)op,
+                                  .op = op,
+                                  .sector = sector,
+                                  .nsegs = n};
+
+        for (unsigned i = 0; i < n; i++) {
+                struct page *t = &table[i / BLK_SEGS_PER_INDIRECT_PAGE];
+                uint8_t *at =
+                        t->bytes + (size_t)(i % BLK_SEGS_PER_INDIRECT_PAGE) *
+                                           BLK_SEG_WIRE_BYTES;
+
+                memcpy(at, &pages[i].gref, 4);
+                at[4] = 0;
+                at[5] = 7;
+        }
+        req.nindirect = (n + BLK_SEGS_PER_INDIRECT_PAGE - 1) /
+                        BLK_SEGS_PER_INDIRECT_PAGE;
+        for (unsigned i = 0; i < req.nindirect; i++)
+                req.indirect_grefs[i] = table[i].gref;
         assert_true(front_ring_free(&g->ring) > 0);
         front_ring_put(&g->ring, &req);
         return req.id;

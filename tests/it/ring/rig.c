@@ -21,6 +21,7 @@ static const char *env(const char *name)
 static void outside(void)
 {
         unsetenv("POCKETXEN_SOCKET");
+        unsetenv("XENSTORED_PATH");
 }
 
 int rig_run(const char *fmt, ...)
@@ -131,6 +132,24 @@ static struct json_object *disk_of(const struct guest *g, const char *what,
         return d;
 }
 
+uint64_t guest_ring_counter(const struct guest *g, unsigned ring,
+                            const char *name)
+{
+        struct json_object *top, *c, *r, *d = disk_of(g, "stat", &top);
+        uint64_t v;
+
+        r = row(d, "rings", "queue", ring);
+        assert_non_null(r);
+        if (json_object_object_get_ex(r, name, &c)) {
+                v = json_object_get_uint64(c);
+        } else {
+                assert_true(json_object_object_get_ex(r, "counters", &c));
+                v = number(c, name);
+        }
+        json_object_put(top);
+        return v;
+}
+
 uint64_t guest_counter(const struct guest *g, const char *name)
 {
         struct json_object *top, *c, *d = disk_of(g, "stat", &top);
@@ -142,6 +161,20 @@ uint64_t guest_counter(const struct guest *g, const char *name)
                 assert_true(json_object_object_get_ex(d, "counters", &c));
                 v = number(c, name);
         }
+        json_object_put(top);
+        return v;
+}
+
+uint64_t rig_daemon_number(const char *name)
+{
+        char command[512];
+        struct json_object *top, *d;
+        uint64_t v;
+
+        snprintf(command, sizeof(command), "%s stat --json", env("EVERGRANT"));
+        top = json_of(command);
+        assert_true(json_object_object_get_ex(top, "daemon", &d));
+        v = number(d, name);
         json_object_put(top);
         return v;
 }
@@ -158,24 +191,38 @@ const char *guest_field(const struct guest *g, const char *name)
         return text;
 }
 
-/* Handles that are opened now belong to the guest. */
-static void enter(const struct guest *g)
+/* Handles that are opened now belong to the domain. */
+static void enter(uint32_t domid)
 {
         char path[256];
 
-        snprintf(path, sizeof(path), "%s/d%u/xen", env("POCKETXEN_DIR"),
-                 g->domid);
+        snprintf(path, sizeof(path), "%s/d%u/xen", env("POCKETXEN_DIR"), domid);
         setenv("POCKETXEN_SOCKET", path, 1);
-        snprintf(path, sizeof(path), "%s/d%u/xs", env("POCKETXEN_DIR"),
-                 g->domid);
+        snprintf(path, sizeof(path), "%s/d%u/xs", env("POCKETXEN_DIR"), domid);
         setenv("XENSTORED_PATH", path, 1);
+}
+
+void rig_backend_write(struct guest *g, const char *key, const char *value)
+{
+        struct xen_store *xs;
+        struct err e;
+        char path[160];
+
+        enter(0);
+        assert_int_equal(xen_store_open(&xs, &e), 0);
+        outside();
+        snprintf(path, sizeof(path),
+                 "/local/domain/0/backend/evergrant/%u/%u/%s", g->domid,
+                 g->vdev, key);
+        assert_int_equal(xen_store_write(xs, path, value), 0);
+        xen_store_close(xs);
 }
 
 static void open_handles(struct guest *g)
 {
         struct err e;
 
-        enter(g);
+        enter(g->domid);
         assert_int_equal(xen_store_open(&g->xs, &e), 0);
         assert_int_equal(xen_shares_open(&g->shares), 0);
         assert_int_equal(xen_evtchn_open(&g->ev), 0);
@@ -184,16 +231,24 @@ static void open_handles(struct guest *g)
 
 struct guest *guest_create(const char *target, const char *options)
 {
+        return guest_create_disk("xvda", RIG_VDEV, target, options);
+}
+
+struct guest *guest_create_disk(const char *name, uint32_t vdev,
+                                const char *target, const char *options)
+{
         static unsigned serial;
         struct guest *g = calloc(1, sizeof(*g));
 
         assert_non_null(g);
         g->port = -1;
+        g->vdev = vdev;
+        snprintf(g->dir, sizeof(g->dir), "device/vbd/%u", vdev);
         snprintf(g->name, sizeof(g->name), "g%u", ++serial);
         assert_int_equal(rig_run("%s create %s", env("POCKETXEN"), g->name), 0);
         g->domid = (uint32_t)atoi(rig_said);
-        if (rig_run("%s attach %s xvda %s %s 2>&1", env("EVERGRANT"), g->name,
-                    target, options) != 0)
+        if (rig_run("%s attach %s %s %s %s 2>&1", env("EVERGRANT"), g->name,
+                    name, target, options) != 0)
                 fail_msg("attach: %s", rig_said);
         open_handles(g);
         return g;
@@ -203,7 +258,8 @@ void guest_destroy(struct guest *g)
 {
         if (g->ring_pages)
                 guest_disconnect(g);
-        if (rig_run("%s detach %s xvda 2>&1", env("EVERGRANT"), g->name) != 0)
+        if (rig_run("%s detach %s %u 2>&1", env("EVERGRANT"), g->name,
+                    g->vdev) != 0)
                 fail_msg("detach: %s", rig_said);
         assert_int_equal(guest_account(g).mapped, 0);
         xen_evtchn_close(g->ev);

@@ -7,7 +7,8 @@
 
 #include <unistd.h>
 
-static const struct connect_opts persistent = {0, true}, plain = {0, false};
+static const struct connect_opts persistent = {.persistent = true},
+                                 plain = {.persistent = false};
 
 /* One write and one read of n pages each; the bytes must come back. */
 static void write_and_read(struct guest *g, struct page *pages, unsigned n,
@@ -288,7 +289,8 @@ static void every_ring_order_works(void **state)
                 struct page p[4];
                 unsigned slots = blk_ring_slots(BLK_ABI_NATIVE, order);
 
-                guest_connect(g, (struct connect_opts){order, true});
+                guest_connect(g, (struct connect_opts){.order = order,
+                                                       .persistent = true});
                 share_pages(g, p, 4);
                 /* Twice around the ring, a full ring at a time. */
                 for (int round = 0; round < 2; round++) {

@@ -133,12 +133,12 @@ static void blocks_are_bounded_and_come_back(void **state)
         struct bounce b;
         void *got[3];
 
-        assert_int_equal(bounce_init(&b, 3), 0);
+        assert_int_equal(bounce_init(&b, 3, 3 * GRANT_PAGE_BYTES), 0);
         assert_true(bounce_available(&b));
         for (unsigned i = 0; i < 3; i++) {
                 got[i] = bounce_take(&b);
                 assert_non_null(got[i]);
-                memset(got[i], (int)i, BOUNCE_BLOCK_BYTES);
+                memset(got[i], (int)i, 3 * GRANT_PAGE_BYTES);
         }
         assert_null(bounce_take(&b));
         assert_false(bounce_available(&b));

@@ -9,10 +9,10 @@
 
 static void default_cap_is_a_full_ring_at_most_linux(void **state)
 {
-        assert_int_equal(budget_default_cap(32), 352);
-        assert_int_equal(budget_default_cap(64), 704);
-        assert_int_equal(budget_default_cap(512), 1056);
-        assert_int_equal(budget_default_cap(UINT32_MAX), 1056);
+        assert_int_equal(budget_default_cap(32, 11), 352);
+        assert_int_equal(budget_default_cap(64, 11), 704);
+        assert_int_equal(budget_default_cap(512, 11), 1056);
+        assert_int_equal(budget_default_cap(UINT32_MAX, 256), 1056);
 }
 
 static void a_share_holds_ring_transients_and_cap(void **state)

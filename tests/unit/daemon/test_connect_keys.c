@@ -37,9 +37,10 @@ static int read_node(void *arg, const char *key, char **value)
 static int read_keys(const struct node *nodes, unsigned max_order,
                      struct connect_keys *k, struct err *e)
 {
+        const struct connect_offer offer = {max_order, 4};
         struct front f = {.nodes = nodes};
 
-        return connect_keys_read(read_node, &f, max_order, k, e);
+        return connect_keys_read(read_node, &f, &offer, k, e);
 }
 
 #define NODES(...)                                         \
@@ -74,8 +75,8 @@ static void one_page_ring_without_an_order(void **state)
 
         accepts(NODES({"ring-ref", "4294967295"}), 4, &k);
         assert_int_equal(k.ring_order, 0);
-        assert_int_equal(k.ring_refs[0], 4294967295u);
-        assert_int_equal(k.event_channel, 7);
+        assert_int_equal(k.rings[0].refs[0], 4294967295u);
+        assert_int_equal(k.rings[0].event_channel, 7);
         assert_int_equal(k.abi, BLK_ABI_NATIVE);
         assert_false(k.persistent);
 }
@@ -85,7 +86,7 @@ static void leftover_ring_ref0_is_not_probed(void **state)
         struct connect_keys k;
 
         accepts(NODES({"ring-ref", "8"}, {"ring-ref0", "9"}), 4, &k);
-        assert_int_equal(k.ring_refs[0], 8);
+        assert_int_equal(k.rings[0].refs[0], 8);
         refuses(NODES({"ring-ref0", "9"}), 4, "no ring-ref");
 }
 
@@ -94,11 +95,11 @@ static void order_0_takes_either_name(void **state)
         struct connect_keys k;
 
         accepts(NODES({"ring-page-order", "0"}, {"ring-ref0", "9"}), 4, &k);
-        assert_int_equal(k.ring_refs[0], 9);
+        assert_int_equal(k.rings[0].refs[0], 9);
         accepts(NODES({"ring-page-order", "0"}, {"ring-ref", "8"},
                       {"ring-ref0", "9"}),
                 4, &k);
-        assert_int_equal(k.ring_refs[0], 8);
+        assert_int_equal(k.rings[0].refs[0], 8);
 }
 
 static void each_page_of_a_large_ring_has_its_ref(void **state)
@@ -111,7 +112,7 @@ static void each_page_of_a_large_ring_has_its_ref(void **state)
                 2, &k);
         assert_int_equal(k.ring_order, 2);
         for (unsigned i = 0; i < 4; i++)
-                assert_int_equal(k.ring_refs[i], 10 + i);
+                assert_int_equal(k.rings[0].refs[i], 10 + i);
         refuses(NODES({"ring-page-order", "1"}, {"ring-ref0", "10"}), 4,
                 "no ring-ref1");
 }
@@ -185,16 +186,69 @@ static void protocols_are_known_or_refused(void **state)
 #endif
 }
 
-static void one_queue_may_be_said_two_may_not(void **state)
+#define TWO_QUEUES                                                           \
+        {"multi-queue-num-queues", "2"}, {"queue-0/ring-ref", "20"},         \
+                {"queue-0/event-channel", "21"}, {"queue-1/ring-ref", "30"}, \
+        {                                                                    \
+                "queue-1/event-channel", "31"                                \
+        }
+
+static void one_queue_may_be_said(void **state)
 {
         struct connect_keys k;
 
         accepts(NODES({"ring-ref", "8"}, {"multi-queue-num-queues", "1"}), 4,
                 &k);
-        refuses(NODES({"ring-ref", "8"}, {"multi-queue-num-queues", "2"}), 4,
-                "2 queues");
+        assert_int_equal(k.nrings, 1);
+        assert_int_equal(k.rings[0].refs[0], 8);
+        refuses(NODES({"queue-0/ring-ref", "8"}, {"queue-0/event-channel", "8"},
+                      {"multi-queue-num-queues", "1"}),
+                4, "no ring-ref");
+}
+
+static void as_many_queues_as_were_offered(void **state)
+{
         refuses(NODES({"ring-ref", "8"}, {"multi-queue-num-queues", "0"}), 4,
                 "0 queues");
+        refuses(NODES({"ring-ref", "8"}, {"multi-queue-num-queues", "5"}), 4,
+                "5 queues");
+        refuses(NODES({"ring-ref", "8"},
+                      {"multi-queue-num-queues", "4294967295"}),
+                4, "4294967295 queues");
+}
+
+static void each_queue_has_its_own_keys(void **state)
+{
+        struct connect_keys k;
+
+        accepts(NODES(TWO_QUEUES), 4, &k);
+        assert_int_equal(k.nrings, 2);
+        assert_int_equal(k.ring_order, 0);
+        assert_int_equal(k.rings[0].refs[0], 20);
+        assert_int_equal(k.rings[0].event_channel, 21);
+        assert_int_equal(k.rings[1].refs[0], 30);
+        assert_int_equal(k.rings[1].event_channel, 31);
+        accepts(NODES({"ring-page-order", "1"}, {"queue-0/ring-ref0", "40"},
+                      {"queue-0/ring-ref1", "41"}, {"queue-1/ring-ref0", "50"},
+                      {"queue-1/ring-ref1", "51"}, TWO_QUEUES),
+                4, &k);
+        assert_int_equal(k.ring_order, 1);
+        assert_int_equal(k.rings[0].refs[1], 41);
+        assert_int_equal(k.rings[1].refs[0], 50);
+        assert_int_equal(k.rings[1].refs[1], 51);
+}
+
+static void a_queue_without_its_keys_is_refused(void **state)
+{
+        refuses(NODES({"ring-ref", "8"}, {"multi-queue-num-queues", "2"}), 4,
+                "no queue-0/ring-ref");
+        refuses(NODES({"ring-ref", "8"}, {"multi-queue-num-queues", "3"},
+                      TWO_QUEUES),
+                4, "no queue-2/ring-ref");
+        refuses(NODES({"multi-queue-num-queues", "2"},
+                      {"queue-0/ring-ref", "1"}, {"queue-0/event-channel", "2"},
+                      {"queue-1/ring-ref", "3"}),
+                4, "no queue-1/event-channel");
 }
 
 static void a_failing_xenstore_is_not_an_absent_key(void **state)
@@ -212,8 +266,10 @@ static void a_failing_xenstore_is_not_an_absent_key(void **state)
                 struct connect_keys k;
                 struct err e = {0};
 
-                assert_int_equal(connect_keys_read(read_node, &f, 4, &k, &e),
-                                 -EIO);
+                const struct connect_offer offer = {4, 4};
+
+                assert_int_equal(
+                        connect_keys_read(read_node, &f, &offer, &k, &e), -EIO);
                 assert_non_null(strstr(e.text, keys[i]));
         }
 }
@@ -230,7 +286,10 @@ int main(void)
                 cmocka_unit_test(persistence_is_the_frontends_word),
                 cmocka_unit_test(a_missing_event_channel_is_refused),
                 cmocka_unit_test(protocols_are_known_or_refused),
-                cmocka_unit_test(one_queue_may_be_said_two_may_not),
+                cmocka_unit_test(one_queue_may_be_said),
+                cmocka_unit_test(as_many_queues_as_were_offered),
+                cmocka_unit_test(each_queue_has_its_own_keys),
+                cmocka_unit_test(a_queue_without_its_keys_is_refused),
                 cmocka_unit_test(a_failing_xenstore_is_not_an_absent_key),
         };
 

@@ -22,7 +22,7 @@ struct fake fake;
 
 #define NODES 256
 #define WATCHES 16
-#define PAGES 4096
+#define PAGES 16384
 static struct {
         char *path, *value;
 } nodes[NODES];
@@ -35,7 +35,7 @@ static struct {
         unsigned n; /* in the first one of a share: its pages */
 } pages[PAGES];
 static uint32_t next_gref;
-static bool seen[PAGES];
+static uint8_t seen[PAGES]; /* 1 + the ring that it came on */
 static int xs_fd = -1, ev_fd = -1;
 static bool in_backend;
 
@@ -218,13 +218,20 @@ int xen_store_list(struct xen_store *s, const char *path, char ***names,
         *n = 0;
         for (int i = 0; i < NODES; i++) {
                 const char *p = nodes[i].path;
+                char *name = (char *)list + at;
+                bool twice = false;
 
-                if (!p || !below(p, path) || !p[dir] ||
-                    strchr(p + dir + 1, '/'))
+                if (!p || !below(p, path) || !p[dir])
                         continue;
-                list[*n] = (char *)list + at;
-                strcpy(list[(*n)++], p + dir + 1);
-                at += strlen(p + dir + 1) + 1;
+                /* Nodes above others are there as well. */
+                sprintf(name, "%.*s", (int)strcspn(p + dir + 1, "/"),
+                        p + dir + 1);
+                for (unsigned j = 0; j < *n; j++)
+                        twice |= strcmp(list[j], name) == 0;
+                if (twice)
+                        continue;
+                list[(*n)++] = name;
+                at += strlen(name) + 1;
         }
         *names = list;
         return 0;
@@ -349,10 +356,23 @@ void *fake_page(uint32_t gref)
 struct xen_evtchn {
         int unused;
 };
-static int bound_port = -1, next_port;
-static bool masked, pending;
+#define PORTS 20
+static struct port {
+        int number; /* 0: free */
+        bool masked, pending;
+} ports[PORTS];
+static int next_port;
 /* The one thing that a test's backend thread and the library both touch. */
 static pthread_mutex_t ev_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct port *port_find(int number)
+{
+        for (int i = 0; i < PORTS; i++) {
+                if (ports[i].number == number)
+                        return &ports[i];
+        }
+        return NULL;
+}
 
 int xen_evtchn_open(struct xen_evtchn **x)
 {
@@ -372,62 +392,86 @@ int xen_evtchn_fd(struct xen_evtchn *x)
 
 int xen_evtchn_bind_unbound(struct xen_evtchn *x, uint32_t domid)
 {
-        assert_int_equal(bound_port, -1);
-        masked = pending = false;
-        bound_port = ++next_port;
-        return bound_port;
+        struct port *p = port_find(0);
+
+        assert_non_null(p);
+        *p = (struct port){.number = ++next_port};
+        return p->number;
 }
 
 void xen_evtchn_unbind(struct xen_evtchn *x, int port)
 {
+        struct port *p = port_find(port);
+
         if (port >= 0) {
-                assert_int_equal(port, bound_port);
-                bound_port = -1;
+                assert_non_null(p);
+                p->number = 0;
         }
 }
 
 int xen_evtchn_notify(struct xen_evtchn *x, int port)
 {
-        assert_int_equal(port, bound_port);
+        assert_non_null(port_find(port));
         if (!fake.hold && fake.connected)
                 fake_serve(~0u, false);
         return 0;
 }
 
+static struct port *port_due(void)
+{
+        for (int i = 0; i < PORTS; i++) {
+                if (ports[i].number && ports[i].pending && !ports[i].masked)
+                        return &ports[i];
+        }
+        return NULL;
+}
+
 int xen_evtchn_pending(struct xen_evtchn *x)
 {
+        struct port *p;
         eventfd_t n;
 
         pthread_mutex_lock(&ev_lock);
-        if (eventfd_read(ev_fd, &n) < 0) {
-                pthread_mutex_unlock(&ev_lock);
-                return -EAGAIN;
+        p = port_due();
+        if (p) {
+                p->masked = true;
+                p->pending = false;
         }
-        masked = true;
+        if (!port_due())
+                eventfd_read(ev_fd, &n);
         pthread_mutex_unlock(&ev_lock);
-        return bound_port;
+        return p ? p->number : -EAGAIN;
 }
 
 int xen_evtchn_unmask(struct xen_evtchn *x, int port)
 {
-        bool again;
+        struct port *p = port_find(port);
 
+        assert_non_null(p);
         pthread_mutex_lock(&ev_lock);
-        masked = false;
-        again = pending;
+        p->masked = false;
+        if (p->pending)
+                eventfd_write(ev_fd, 1);
         pthread_mutex_unlock(&ev_lock);
-        if (again)
-                fake_event();
         return 0;
+}
+
+void fake_event_on(unsigned queue)
+{
+        struct port *p = port_find(fake.ports[queue]);
+
+        if (!p)
+                return;
+        pthread_mutex_lock(&ev_lock);
+        p->pending = true;
+        if (!p->masked)
+                eventfd_write(ev_fd, 1);
+        pthread_mutex_unlock(&ev_lock);
 }
 
 void fake_event(void)
 {
-        pthread_mutex_lock(&ev_lock);
-        pending = masked;
-        if (!masked)
-                eventfd_write(ev_fd, 1);
-        pthread_mutex_unlock(&ev_lock);
+        fake_event_on(0);
 }
 
 /* ---- the backend ----------------------------------------------------------
@@ -441,16 +485,36 @@ void fake_back_state(enum xenbus_state s)
         fake_set(FAKE_B "/state", value);
 }
 
+static const char *queue_get(unsigned queue, const char *key)
+{
+        char path[200];
+
+        if (fake.queues == 1)
+                snprintf(path, sizeof(path), FAKE_F "/%s", key);
+        else
+                snprintf(path, sizeof(path), FAKE_F "/queue-%u/%s", queue, key);
+        return fake_get(path);
+}
+
 static void backend_connect(void)
 {
         const char *order = fake_get(FAKE_F "/ring-page-order");
-        const char *ref =
-                fake_get(order ? FAKE_F "/ring-ref0" : FAKE_F "/ring-ref");
+        const char *queues = fake_get(FAKE_F "/multi-queue-num-queues");
 
-        assert_non_null(ref);
-        assert_non_null(fake_get(FAKE_F "/event-channel"));
-        back_ring_init(&fake.ring, fake_page((uint32_t)atoi(ref)),
-                       order ? (unsigned)atoi(order) : 0, BLK_ABI_NATIVE);
+        fake.queues = queues ? (unsigned)atoi(queues) : 1;
+        assert_in_range(fake.queues, 1, 16);
+        for (unsigned i = 0; i < fake.queues; i++) {
+                const char *ref =
+                        queue_get(i, order ? "ring-ref0" : "ring-ref");
+                const char *port = queue_get(i, "event-channel");
+
+                assert_non_null(ref);
+                assert_non_null(port);
+                fake.ports[i] = atoi(port);
+                back_ring_init(&fake.rings[i], fake_page((uint32_t)atoi(ref)),
+                               order ? (unsigned)atoi(order) : 0,
+                               BLK_ABI_NATIVE);
+        }
         fake.connected = true;
         fake_back_state(XENBUS_CONNECTED);
 }
@@ -482,35 +546,64 @@ void fake_back_away(enum xenbus_state s)
         fake_back_state(s);
 }
 
-static void note(const struct blk_request *req)
+/* The request's segments, wherever they stand. */
+static const struct blk_seg *segs_of(struct blk_request *req,
+                                     struct blk_seg *segs)
 {
+        if (!req->nindirect)
+                return req->segs;
+        assert_int_equal(req->nindirect, 1);
+        assert_non_null(fake_page(req->indirect_grefs[0]));
+        assert_int_equal(blk_parse_indirect(fake_page(req->indirect_grefs[0]),
+                                            &fake.lim, req, segs),
+                         BLK_VALID);
+        return segs;
+}
+
+static void note(unsigned queue, struct blk_request *req)
+{
+        const struct blk_seg *segs = segs_of(req, fake.segs);
+
+        if (segs != fake.segs)
+                memcpy(fake.segs, segs, req->nsegs * sizeof(*segs));
+        fake.indirect += req->nindirect > 0;
         fake.last = *req;
         for (unsigned i = 0; i < req->nsegs; i++) {
-                uint32_t g = req->segs[i].gref;
+                uint32_t g = segs[i].gref;
 
                 assert_non_null(fake_page(g));
                 if (!seen[g])
                         fake.grefs_seen++;
-                seen[g] = true;
+                else if (seen[g] != queue + 1)
+                        fake.wandered++;
+                seen[g] = (uint8_t)(queue + 1);
         }
+}
+
+bool fake_take_on(unsigned queue, struct blk_request *req)
+{
+        uint8_t slot[BLK_SLOT_BYTES];
+
+        if (!back_ring_waiting(&fake.rings[queue]))
+                return false;
+        back_ring_take(&fake.rings[queue], slot);
+        assert_int_equal(blk_parse(BLK_ABI_NATIVE, slot, &fake.lim, req),
+                         BLK_VALID);
+        fake.taken_of[queue]++;
+        note(queue, req);
+        return true;
 }
 
 bool fake_take(struct blk_request *req)
 {
-        uint8_t slot[BLK_SLOT_BYTES];
-
-        if (!back_ring_waiting(&fake.ring))
-                return false;
-        back_ring_take(&fake.ring, slot);
-        assert_int_equal(blk_parse(BLK_ABI_NATIVE, slot, &fake.lim, req),
-                         BLK_VALID);
-        note(req);
-        return true;
+        return fake_take_on(0, req);
 }
 
-static enum blk_status serve(const struct blk_request *req)
+static enum blk_status serve(struct blk_request *req)
 {
+        static struct blk_seg indirect[BLK_MAX_INDIRECT_SEGS];
         uint8_t *at = fake.disk + req->sector * SECTOR_BYTES;
+        const struct blk_seg *segs;
 
         fake.served++;
         if (req->op == BLK_FLUSH || req->op == BLK_BARRIER) {
@@ -522,8 +615,9 @@ static enum blk_status serve(const struct blk_request *req)
                 memset(at, 0, req->sectors * SECTOR_BYTES);
                 return BLK_OKAY;
         }
+        segs = segs_of(req, indirect);
         for (unsigned i = 0; i < req->nsegs; i++) {
-                const struct blk_seg *s = &req->segs[i];
+                const struct blk_seg *s = &segs[i];
                 uint8_t *page =
                         (uint8_t *)fake_page(s->gref) + blk_seg_offset(s);
 
@@ -538,35 +632,56 @@ static enum blk_status serve(const struct blk_request *req)
         return req->op == BLK_READ && fake.fail_reads ? BLK_ERROR : BLK_OKAY;
 }
 
+void fake_answer_on(unsigned queue, uint64_t id, uint8_t op, int16_t status)
+{
+        back_ring_respond(&fake.rings[queue], id, op, (enum blk_status)status);
+}
+
 void fake_answer(uint64_t id, uint8_t op, int16_t status)
 {
-        back_ring_respond(&fake.ring, id, op, (enum blk_status)status);
+        fake_answer_on(0, id, op, status);
+}
+
+void fake_push_on(unsigned queue)
+{
+        struct back_ring *r = &fake.rings[queue];
+
+        (void)back_ring_final_check(r); /* wants the next event */
+        if (back_ring_push(r))
+                fake_event_on(queue);
 }
 
 void fake_push(void)
 {
-        (void)back_ring_final_check(&fake.ring); /* wants the next event */
-        if (back_ring_push(&fake.ring))
-                fake_event();
+        fake_push_on(0);
 }
 
-unsigned fake_serve(unsigned max, bool backwards)
+static unsigned serve_queue(unsigned queue, unsigned max, bool backwards)
 {
         struct blk_request *reqs = calloc(512, sizeof(*reqs));
         unsigned n = 0;
 
         do {
-                while (n < max && n < 512 && fake_take(&reqs[n]))
+                while (n < max && n < 512 && fake_take_on(queue, &reqs[n]))
                         n++;
-        } while (back_ring_final_check(&fake.ring) && n < max);
+        } while (back_ring_final_check(&fake.rings[queue]) && n < max);
         for (unsigned i = 0; i < n; i++) {
                 struct blk_request *r = &reqs[backwards ? n - 1 - i : i];
 
-                fake_answer(r->id, r->wire_op, (int16_t)serve(r));
+                fake_answer_on(queue, r->id, r->wire_op, (int16_t)serve(r));
         }
         if (n)
-                fake_push();
+                fake_push_on(queue);
         free(reqs);
+        return n;
+}
+
+unsigned fake_serve(unsigned max, bool backwards)
+{
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < fake.queues; i++)
+                n += serve_queue(i, max - n, backwards);
         return n;
 }
 
@@ -598,20 +713,21 @@ void fake_reset(void)
          * open; each has a world of its own. */
         snprintf(own, sizeof(own), "/fake/%d/%u", (int)getpid(), world++);
         setenv("XENSTORED_PATH", own, 1);
-        bound_port = -1;
+        memset(ports, 0, sizeof(ports));
         if (xs_fd < 0) {
                 xs_fd = eventfd(0, EFD_NONBLOCK);
                 ev_fd = eventfd(0, EFD_NONBLOCK);
         }
         fake_rm("/local");
         free(fake.disk);
-        fake = (struct fake){.disk = calloc(1, FAKE_DISK_BYTES)};
+        fake = (struct fake){.disk = calloc(1, FAKE_DISK_BYTES), .queues = 1};
         fake.lim =
                 (struct blk_limits){.sectors = FAKE_DISK_BYTES / SECTOR_BYTES,
                                     .block_bytes = SECTOR_BYTES,
                                     .flush = true,
                                     .barrier = true,
-                                    .discard = true};
+                                    .discard = true,
+                                    .max_indirect_segs = 256};
         memset(seen, 0, sizeof(seen));
         next_gref = 8;
         for (size_t i = 0; i < ARRAY_SIZE(initial); i++)
@@ -621,5 +737,6 @@ void fake_reset(void)
 void fake_check_clean(void)
 {
         assert_int_equal(fake.live_pages, 0);
-        assert_int_equal(bound_port, -1);
+        for (int i = 0; i < PORTS; i++)
+                assert_int_equal(ports[i].number, 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Link-time stand-ins for src/xen (an in-memory xenstore, grants that are plain
- * memory, one event channel) and a small backend that a test can hold back,
+ * memory, event channels) and a small backend that a test can hold back,
  * let lie, take away and bring back. One disk at a time. */
 #ifndef EVERGRANT_TESTS_FAKE_XEN_H
 #define EVERGRANT_TESTS_FAKE_XEN_H
@@ -27,9 +27,18 @@ struct fake {
         uint64_t served, flushes, discards;
         unsigned live_pages, live_pages_high;
         struct blk_request last;
-        /* its ring */
+        struct blk_seg segs[BLK_MAX_INDIRECT_SEGS]; /* of that one */
+        uint64_t indirect;                          /* requests */
+        uint64_t wandered;     /* grefs that came on two rings */
+        uint64_t taken_of[16]; /* requests of each ring */
+        /* its rings; most tests have only the first */
         bool connected;
-        struct back_ring ring;
+        unsigned queues;
+        int ports[16];
+        union {
+                struct back_ring ring;
+                struct back_ring rings[16];
+        };
         struct blk_limits lim;
 };
 extern struct fake fake;
@@ -44,11 +53,15 @@ void fake_rm(const char *path);                     /* with its children */
 /* Takes and answers up to max requests, the last taken first if backwards.
  * The number. */
 unsigned fake_serve(unsigned max, bool backwards);
-/* Takes one request without answering it. */
+/* Takes one request without answering it; these four: of the first ring. */
 bool fake_take(struct blk_request *req);
 void fake_answer(uint64_t id, uint8_t op, int16_t status);
 void fake_push(void); /* and sends an event */
 void fake_event(void);
+bool fake_take_on(unsigned queue, struct blk_request *req);
+void fake_answer_on(unsigned queue, uint64_t id, uint8_t op, int16_t status);
+void fake_push_on(unsigned queue);
+void fake_event_on(unsigned queue);
 void fake_back_state(enum xenbus_state s);
 /* Lets go of the ring, as a backend that closes; then InitWait again. */
 void fake_back_away(enum xenbus_state s);

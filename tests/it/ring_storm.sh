@@ -1,0 +1,5 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Events without requests and requests without events, played by hand.
+. "$(dirname "$0")/lib.sh"
+ring_rig storm
