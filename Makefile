@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export LC_ALL = C.UTF-8
 
-.PHONY: build help deps demo test mutants fuzz bench xen-test install clean \
+.PHONY: build help deps demo test mutants fuzz model coverage bench xen-test install clean \
 	format lint
 
 build: $(B)/build.ninja
@@ -20,6 +20,9 @@ help:
 	  'make demo       the main job on this machine, without Xen; no root' \
 	  'make test       every test, plain and under sanitizers; T=name runs one' \
 	  'make mutants    every mutant must be killed by its tests; M=name runs one' \
+	  'make fuzz       libFuzzer on each decoder of peer bytes; F="TARGET SECONDS"' \
+	  'make model      the Spin models of the ring and of the connection' \
+	  'make coverage   lines and branches that the tests reach' \
 	  'make lint       clang-tidy and shellcheck' \
 	  'make format     clang-format all sources' \
 	  'make install    DESTDIR=, PREFIX=$(PREFIX)' \
@@ -46,6 +49,14 @@ mutants:
 	@scripts/mutants $(M)
 
 # What is not built yet says so.
+model:
+	@scripts/deps build test
+	@scripts/model
+
+coverage:
+	@scripts/deps build test
+	@scripts/coverage
+
 fuzz:
 	@test -x scripts/fuzz || { echo 'make $@: not in this version' >&2; exit 2; }
 	@scripts/deps build test

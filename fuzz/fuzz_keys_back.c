@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What a frontend publishes, as the backend reads it. Input: the order that
- * was offered, then lines KEY=VALUE; a value that begins with byte 1 is a node
- * that cannot be read. Which sets of keys are good is decided a second time
- * here. */
+/* What a frontend publishes, as the backend reads it. Input: what was offered
+ * (order, queues), then lines KEY=VALUE; a value that begins with byte 1 is a
+ * node that cannot be read. Which sets of keys are good is decided a second
+ * time here. */
 #include "fuzz.h"
 
 #include <errno.h>
 
 #include "back/connect_keys.h"
 
-#define MAX_NODES 64
+#define MAX_NODES 320
 
 static struct {
         char *key, *value;
@@ -59,28 +59,30 @@ static bool number(const char *key, bool may_lack, uint64_t max,
         return true;
 }
 
-static bool refs_good(unsigned max_order, const struct connect_keys *k)
+/* One queue's keys: at the top if it is the only one, else below queue-N. */
+static bool ring_good(unsigned queues, unsigned q, uint64_t order,
+                      const struct connect_keys *k)
 {
-        uint64_t order, ref;
-        char key[32];
+        char dir[16] = "", key[64];
+        uint64_t ref, port;
 
-        if (!number("ring-page-order", true, max_order, 0, &order))
-                return false;
-        if (order == 0) {
-                if (value_of("ring-ref"))
-                        return number("ring-ref", false, UINT32_MAX, 0, &ref) &&
-                               (!k || k->ring_refs[0] == ref);
-                return value_of("ring-page-order") &&
-                       number("ring-ref0", false, UINT32_MAX, 0, &ref) &&
-                       (!k || k->ring_refs[0] == ref);
-        }
+        if (queues > 1)
+                snprintf(dir, sizeof(dir), "queue-%u/", q);
         for (unsigned i = 0; i < 1u << order; i++) {
-                snprintf(key, sizeof(key), "ring-ref%u", i);
+                if (order)
+                        snprintf(key, sizeof(key), "%sring-ref%u", dir, i);
+                else
+                        snprintf(key, sizeof(key), "%sring-ref", dir);
+                /* The other name counts only for one who wrote an order. */
+                if (!order && !value_of(key) && value_of("ring-page-order"))
+                        snprintf(key, sizeof(key), "%sring-ref0", dir);
                 if (!number(key, false, UINT32_MAX, 0, &ref) ||
-                    (k && k->ring_refs[i] != ref))
+                    (k && k->rings[q].refs[i] != ref))
                         return false;
         }
-        return !k || k->ring_order == order;
+        snprintf(key, sizeof(key), "%sevent-channel", dir);
+        return number(key, false, UINT32_MAX, 0, &port) &&
+               (!k || k->rings[q].event_channel == port);
 }
 
 static bool protocol_good(const struct connect_keys *k)
@@ -96,14 +98,21 @@ static bool protocol_good(const struct connect_keys *k)
 }
 
 /* k NULL: are the keys good at all; else: and are these the values. */
-static bool good(unsigned max_order, const struct connect_keys *k)
+static bool good(const struct connect_offer *o, const struct connect_keys *k)
 {
-        uint64_t queues, port, persistent;
+        uint64_t queues, order, persistent;
 
-        return number("multi-queue-num-queues", true, UINT32_MAX, 1, &queues) &&
-               queues == 1 && refs_good(max_order, k) &&
-               number("event-channel", false, UINT32_MAX, 0, &port) &&
-               (!k || k->event_channel == port) && protocol_good(k) &&
+        if (!number("multi-queue-num-queues", true, min_u64(o->max_queues, 16),
+                    1, &queues) ||
+            queues == 0 || (k && k->nrings != queues) ||
+            !number("ring-page-order", true, min_u64(o->max_order, 4), 0,
+                    &order) ||
+            (k && k->ring_order != order))
+                return false;
+        for (unsigned q = 0; q < queues; q++)
+                if (!ring_good((unsigned)queues, q, order, k))
+                        return false;
+        return protocol_good(k) &&
                number("feature-persistent", true, 1, 0, &persistent) &&
                (!k || k->persistent == (persistent == 1));
 }
@@ -128,19 +137,18 @@ static void parse_nodes(struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         struct input in = {data, size};
-        unsigned max_order = in_u8(&in) % 8, limit;
+        unsigned first = in_u8(&in);
+        struct connect_offer offer = {first % 8, 1 + first / 8};
         struct err e = {0};
         struct connect_keys k;
         int ret;
 
         parse_nodes(&in);
-        limit = max_order < BLK_MAX_RING_ORDER ? max_order : BLK_MAX_RING_ORDER;
-        ret = connect_keys_read(fake_read, NULL, max_order, &k, &e);
+        ret = connect_keys_read(fake_read, NULL, &offer, &k, &e);
         must(ret <= 0, "%d", ret);
-        must((ret == 0) == good(limit, NULL), "%d: %s", ret, e.text);
+        must((ret == 0) == good(&offer, NULL), "%d: %s", ret, e.text);
         if (ret == 0) {
-                must(good(limit, &k), "other values");
-                must(k.ring_order <= limit, "order");
+                must(good(&offer, &k), "other values");
         } else {
                 must(e.code == ret && e.text[0], "no sentence");
                 must(strlen(e.text) < sizeof(e.text), "sentence too long");

@@ -175,14 +175,15 @@ static void publish(void)
         struct err e = {0};
 
         must(front_keys_publish(&disk) == 0, "publish");
-        must(connect_keys_read(read_front, NULL, BLK_MAX_RING_ORDER, &k, &e) ==
-                     0,
+        must(connect_keys_read(read_front, NULL,
+                               &(struct connect_offer){BLK_MAX_RING_ORDER, 16},
+                               &k, &e) == 0,
              "our own backend: %s", e.text);
         must(k.ring_order == disk.order &&
-                     k.event_channel == (uint32_t)disk.port &&
+                     k.rings[0].event_channel == (uint32_t)disk.queue[0].port &&
                      k.abi == FRONT_ABI && k.persistent == disk.opts.persistent,
              "not what was published");
-        must(!memcmp(k.ring_refs, disk.ring_refs,
+        must(!memcmp(k.rings[0].refs, disk.queue[0].ring_refs,
                      sizeof(uint32_t) << disk.order),
              "refs");
         must(!fake_store_get(F "/ring-ref16") &&
@@ -204,9 +205,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         disk.xs = fake_store();
         disk.self = 5;
         disk.vdev = 51712;
-        disk.port = 7;
+        disk.nqueues = 1;
+        disk.queue[0].port = 7;
         for (unsigned i = 0; i < BLK_MAX_RING_PAGES; i++)
-                disk.ring_refs[i] = 100 + i;
+                disk.queue[0].ring_refs[i] = 100 + i;
         strcpy(disk.front_path, F);
         strcpy(disk.name, "xvda");
         strcpy(back, B);

@@ -2,7 +2,8 @@
 /* A guest's ring, as the backend reads it: indices, slots of all three ABIs,
  * and the responses. What the parser says of each slot is compared with
  * reference.c. Input: abi, order, flags, block, max_indirect_segs (16 bit),
- * sectors (64), rsp_prod, req_prod, rsp_event (32 each), slots. */
+ * sectors (64), rsp_prod, req_prod, rsp_event (32 each), number of slots,
+ * slots, and what is in the indirect pages. */
 #include "fuzz.h"
 
 #include <errno.h>
@@ -80,6 +81,47 @@ static void compare(const struct blk_limits *lim, const uint8_t *slot,
         }
 }
 
+/* The second half of an indirect request; what its pages hold comes from the
+ * input. */
+static void indirect(const struct blk_limits *lim,
+                     const struct blk_request *parsed, struct input *in)
+{
+        static struct ref_pair pairs[8 * 512];
+        static uint32_t grefs[8 * 512];
+        struct blk_request req = *parsed;
+        unsigned n = req.nsegs;
+        uint8_t *copied = malloc(n * 8ul);
+        struct blk_seg *segs = malloc(n * sizeof(*segs));
+        uint64_t sector = req.sector;
+        enum blk_verdict v;
+        bool accept;
+
+        must(copied && segs, "no memory");
+        in_bytes(in, copied, n * 8ul);
+        /* Few bytes make many segments: the last one again and again. */
+        for (unsigned i = 1; i < n; i++)
+                if (!memcmp(copied + i * 8ul, "\0\0\0\0\0\0\0", 8))
+                        memcpy(copied + i * 8ul, copied + i * 8ul - 8, 8);
+        v = blk_parse_indirect(copied, lim, &req, segs);
+        accept = ref_parse_indirect(copied, n, sector, lim, pairs, grefs);
+        must((v == BLK_VALID) == accept, "indirect: %s", blk_verdict_name(v));
+        must(v == BLK_VALID || blk_verdict_status(v) == BLK_ERROR, "status");
+        for (unsigned i = 0; v == BLK_VALID && i < n; i++) {
+                unsigned sectors = blk_seg_bytes(&segs[i]) / SECTOR_BYTES;
+
+                must(segs[i].gref == grefs[i] && sector == pairs[i].sector &&
+                             sectors == pairs[i].sectors &&
+                             blk_seg_offset(&segs[i]) +
+                                             blk_seg_bytes(&segs[i]) <=
+                                     GRANT_PAGE_BYTES,
+                     "indirect segment %u", i);
+                sector += sectors;
+        }
+        must(v != BLK_VALID || req.sectors == sector - req.sector, "sum");
+        free(copied);
+        free(segs);
+}
+
 /* What is valid survives the way back through a slot. */
 static void rebuild(enum blk_abi abi, const struct blk_limits *lim,
                     const struct blk_request *req)
@@ -136,7 +178,7 @@ static void push(struct back_ring *r, uint32_t event)
 }
 
 static void drain(struct back_ring *r, const struct blk_limits *lim,
-                  uint32_t req_prod, uint32_t event)
+                  uint32_t req_prod, uint32_t event, struct input *in)
 {
         uint32_t claimed = req_prod - r->req_cons;
         uint32_t n = back_ring_waiting(r);
@@ -157,6 +199,8 @@ static void drain(struct back_ring *r, const struct blk_limits *lim,
                 compare(lim, slot, v, &req, &ref);
                 if (v == BLK_VALID)
                         rebuild(r->abi, lim, &req);
+                if (v == BLK_VALID && req.nindirect)
+                        indirect(lim, &req, in);
                 respond(r, &req, v);
         }
         must(!back_ring_final_check(r), "nothing came in");
@@ -170,7 +214,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct blk_limits lim = {0};
         struct back_ring r = {0};
         enum blk_abi abi = (enum blk_abi)(in_u8(&in) % BLK_ABIS), again;
-        unsigned order = in_u8(&in) % 2, flags = in_u8(&in);
+        unsigned order = in_u8(&in) % 2, flags = in_u8(&in), nslots;
         uint32_t rsp, req, event, at;
         uint8_t *shared;
         int ret = 0;
@@ -186,6 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rsp = in_u32(&in);
         req = in_u32(&in);
         event = in_u32(&in);
+        nslots = in_u8(&in);
         must(blk_abi_by_name(blk_layouts[abi].name, &again) == 0 &&
                      !strcmp(blk_layouts[again].name, blk_layouts[abi].name),
              "name of the ABI");
@@ -203,11 +248,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 rsp = 0;
         }
         at = rsp;
-        for (uint32_t i = 0; in.left && i < r.slots; i++, at++)
+        for (uint32_t i = 0; i < nslots && i < r.slots; i++, at++)
                 in_bytes(&in, ring_slot(shared, abi, r.slots, at),
                          blk_layouts[abi].request_bytes);
         if (ret == 0)
-                drain(&r, &lim, req, event);
+                drain(&r, &lim, req, event, &in);
         free(shared);
         return 0;
 }

@@ -33,6 +33,39 @@ static bool on_block(const struct blk_limits *lim, u128 sectors)
         return sectors * 512 % lim->block_bytes == 0;
 }
 
+/* n times gref, first sector, last sector, padding: the data of one request
+ * that starts at sector. */
+static bool segments(struct reader *r, const struct blk_limits *lim, unsigned n,
+                     u128 sector, struct ref_pair *pairs, uint32_t *grefs)
+{
+        u128 at = sector;
+
+        for (unsigned i = 0; i < n; i++) {
+                u128 gref = member(r, 4), first = member(r, 1),
+                     last = member(r, 1);
+
+                (void)member(r, 2); /* padding */
+                if (last < first || last > 7)
+                        return false;
+                pairs[i].sector = at;
+                pairs[i].sectors = last - first + 1;
+                grefs[i] = (uint32_t)gref;
+                if (!on_block(lim, pairs[i].sectors))
+                        return false;
+                at += pairs[i].sectors;
+        }
+        return inside(lim, sector, at - sector);
+}
+
+bool ref_parse_indirect(const uint8_t *copied, unsigned n, u128 sector,
+                        const struct blk_limits *lim, struct ref_pair *pairs,
+                        uint32_t *grefs)
+{
+        struct reader r = {copied, 0, 8};
+
+        return segments(&r, lim, n, sector, pairs, grefs);
+}
+
 /* operation, nr_segments, handle, id, sector_number, seg[11] */
 static bool rw(struct reader *r, const struct blk_limits *lim, unsigned op,
                struct ref_request *out)
@@ -52,22 +85,8 @@ static bool rw(struct reader *r, const struct blk_limits *lim, unsigned op,
                 return false;
         if (!on_block(lim, sector))
                 return false;
-        for (unsigned i = 0; i < n; i++) {
-                u128 gref = member(r, 4), first = member(r, 1),
-                     last = member(r, 1);
-
-                (void)member(r, 2); /* padding */
-                if (last < first || last > 7)
-                        return false;
-                out->pairs[i].sector = sector;
-                out->pairs[i].sectors = last - first + 1;
-                out->grefs[i] = (uint32_t)gref;
-                if (!on_block(lim, out->pairs[i].sectors))
-                        return false;
-                sector += out->pairs[i].sectors;
-        }
         out->npairs = n;
-        return inside(lim, out->pairs[0].sector, sector - out->pairs[0].sector);
+        return segments(r, lim, n, sector, out->pairs, out->grefs);
 }
 
 /* operation, flag, handle, id, sector_number, nr_sectors */

@@ -25,6 +25,13 @@ struct ref_request {
         uint32_t indirect_grefs[8];
 };
 
+/* The segments of an accepted indirect request: n of them, copied out of the
+ * indirect pages, for a request that starts at sector. pairs and grefs have
+ * room for n. True: accepted. */
+bool ref_parse_indirect(const uint8_t *copied, unsigned n, u128 sector,
+                        const struct blk_limits *lim, struct ref_pair *pairs,
+                        uint32_t *grefs);
+
 void ref_parse(enum blk_abi abi, const uint8_t *slot,
                const struct blk_limits *lim, struct ref_request *out);
 

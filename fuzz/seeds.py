@@ -63,13 +63,18 @@ def indirect(abi, op, n, sector=0, grefs=(9, 10, 11, 12, 13, 14, 15, 16)):
 
 
 def ring(slots, abi=NATIVE, order=0, flags=ALL, block=0, indirect_segs=256,
-         sectors=SIZE, rsp=0, req=None, event=1):
+         sectors=SIZE, rsp=0, req=None, event=1, pages=b""):
     if req is None:
         req = rsp + len(slots)
     if rsp:
         flags |= ATTACH
     return (u8(abi) + u8(order) + u8(flags) + u8(block) + u16(indirect_segs) +
-            u64(sectors) + u32(rsp) + u32(req) + u32(event) + b"".join(slots))
+            u64(sectors) + u32(rsp) + u32(req) + u32(event) + u8(len(slots)) +
+            b"".join(slots) + pages)
+
+
+def segs(*list_):
+    return b"".join(u32(g) + u8(f) + u8(l) + u16(0) for g, f, l in list_)
 
 
 def request():
@@ -124,6 +129,29 @@ def request():
                                      for op in (FLUSH, DISCARD, INDIRECT, 255)])
     yield "indirect-past-the-end", ring([indirect(NATIVE, READ, 9, SIZE - 8)])
     yield "indirect-wraps", ring([indirect(NATIVE, READ, 9, 2**64 - 8)])
+    whole = segs(*[(100 + i, 0, 7) for i in range(256)])
+    for abi, name in ((NATIVE, "native"), (I386, "i386")):
+        yield f"indirect-pages-{name}", ring([indirect(abi, WRITE, 256)], abi,
+                                             pages=whole)
+    yield "indirect-pages-two-requests", ring(
+        [indirect(NATIVE, READ, 12), indirect(NATIVE, WRITE, 20, 64)],
+        pages=segs(*[(i, 1, 6) for i in range(32)]))
+    yield "indirect-pages-last-is-8", ring(
+        [indirect(NATIVE, READ, 12)], pages=whole[:88] + segs((1, 0, 8)))
+    yield "indirect-pages-last-is-255", ring(
+        [indirect(NATIVE, READ, 3)], pages=whole[:16] + segs((1, 255, 255)))
+    yield "indirect-pages-backwards", ring([indirect(NATIVE, READ, 3)],
+                                           pages=segs((1, 4, 3)))
+    yield "indirect-pages-past-the-end", ring(
+        [indirect(NATIVE, READ, 256, SIZE - 256 * 8 + 1)], pages=whole)
+    yield "indirect-pages-to-the-end", ring(
+        [indirect(NATIVE, READ, 256, SIZE - 256 * 8)], pages=whole)
+    yield "indirect-pages-block-4096", ring(
+        [indirect(NATIVE, READ, 8), indirect(NATIVE, READ, 8)],
+        pages=whole[:64] + segs((9, 0, 6)), block=3)
+    yield "indirect-pages-4096", ring([indirect(NATIVE, WRITE, 4096)],
+                                      indirect_segs=4096, sectors=2**40,
+                                      pages=whole)
     yield "attach-live", ring([rw(NATIVE, READ, [page])] * 3, rsp=77, event=80)
     yield "attach-at-wrap", ring([rw(NATIVE, READ, [page])] * 8,
                                  rsp=2**32 - 5, event=0)
@@ -265,6 +293,31 @@ def keys_back():
     yield "persistent-2", u8(4) + front_dir(feature__persistent="2")
     yield "two-queues", u8(4) + front_dir(multi__queue__num__queues="2",
                                           ring__ref=None)
+    for n in (2, 4, 16):
+        rings = {f"queue__{q}/{k}": v for q in range(n) for k, v in (
+            ("ring__ref", str(8 + q)), ("event__channel", str(3 + q)))}
+        several = dict(multi__queue__num__queues=str(n), ring__ref=None,
+                       event__channel=None)
+        offered = u8(4 | (15 << 3))
+        yield f"queues-{n}", offered + front_dir(**several, **rings)
+        yield f"queues-{n}-not-offered", u8(4) + front_dir(**several, **rings)
+        rings2 = {f"queue__{q}/ring__ref{i}": str(8 + q * 4 + i)
+                  for q in range(n) for i in range(4)}
+        rings2.update({f"queue__{q}/event__channel": "5" for q in range(n)})
+        yield f"queues-{n}-order-2", offered + front_dir(
+            ring__page__order="2", **several, **rings2)
+        lacks = dict(rings2)
+        del lacks[f"queue__{n - 1}/ring__ref3"]
+        yield f"queues-{n}-one-ref-lacks", offered + front_dir(
+            ring__page__order="2", **several, **lacks)
+        lacks = dict(rings)
+        del lacks[f"queue__{n - 1}/event__channel"]
+        yield f"queues-{n}-one-port-lacks", offered + front_dir(
+            **several, **lacks)
+    yield "queues-17", u8(4 | (31 << 3)) + front_dir(
+        multi__queue__num__queues="17")
+    yield "queues-at-the-top", u8(4 | (3 << 3)) + front_dir(
+        multi__queue__num__queues="2")
     yield "no-queues", u8(4) + front_dir(multi__queue__num__queues="0")
     for name, v in (("empty", ""), ("minus", "-1"), ("plus", "+1"),
                     ("hex", "0x10"), ("space", " 8"), ("2-32", "4294967296"),

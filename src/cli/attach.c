@@ -51,8 +51,8 @@ static int parse(const struct cli_command *self, int argc, char **argv,
                  .kind = OPT_NUMBER,
                  .value = &o->queues,
                  .arg = "N",
-                 .help = "offer up to N rings, 1 to 16 (this version of\n"
-                         "evergrantd serves 1)",
+                 .help = "offer up to N rings, 1 to 16 (default: one\n"
+                         "an I/O thread of evergrantd)",
                  .min = 1,
                  .max = 16,
                  .given = &o->has_queues},

@@ -180,11 +180,26 @@ int disk_write_offer(struct disk *k)
                 .state = XENBUS_INIT_WAIT});
 }
 
+static bool same_rings(const struct connect_keys *a,
+                       const struct connect_keys *b)
+{
+        if (a->nrings != b->nrings || a->ring_order != b->ring_order)
+                return false;
+        for (unsigned i = 0; i < a->nrings; i++)
+                if (a->rings[i].event_channel != b->rings[i].event_channel ||
+                    memcmp(a->rings[i].refs, b->rings[i].refs,
+                           sizeof(a->rings[i].refs[0]) << a->ring_order) != 0)
+                        return false;
+        return true;
+}
+
 /* Attaching takes its time. A guest's program that ended and came back
  * meanwhile has another ring, and would take state 4 for that one (found by
  * tests/model/spin/connect.pml). */
 static bool ring_is_still(struct xen_store *s, struct disk *k)
 {
+        const struct connect_offer offer = {k->config.ring_order,
+                                            k->config.queues};
         struct connect_keys now;
         enum xenbus_state front;
         char path[XEN_STORE_PATH_BYTES];
@@ -192,12 +207,8 @@ static bool ring_is_still(struct xen_store *s, struct disk *k)
         snprintf(path, sizeof(path), "%s/state", k->front);
         front = xen_store_read_state(s, path);
         return (front == XENBUS_INITIALISED || front == XENBUS_CONNECTED) &&
-               connect_keys_read(disk_read_front, k, k->config.ring_order, &now,
-                                 NULL) == 0 &&
-               now.event_channel == k->keys.event_channel &&
-               now.ring_order == k->keys.ring_order &&
-               memcmp(now.ring_refs, k->keys.ring_refs,
-                      sizeof(now.ring_refs)) == 0;
+               connect_keys_read(disk_read_front, k, &offer, &now, NULL) == 0 &&
+               same_rings(&now, &k->keys);
 }
 
 static int write_connected(struct xen_store *s, struct disk *k)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One disk: the backend daemon (src/daemon/disk_life.c and its neighbours),
- * the frontend library (src/front/connect.c, disk.c), the toolstack (src/cli),
+ * the frontend library (src/front/connect.c, actions.c, disk.c, close.c), the toolstack (src/cli),
  * and xenstore between them. The daemon may be killed or stopped and starts
  * again, the guest's program may be killed, leave with a goodbye, and start
  * again; the toolstack takes the disk away or the domain ends: at any moment.
@@ -400,7 +400,7 @@ inline begin()
         front_event = 1
 }
 
-/* disk.c, goodbye; each wait may also end by its time-out. */
+/* close.c, goodbye; each wait may also end by its time-out. */
 inline goodbye()
 {
         if
