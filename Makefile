@@ -54,7 +54,7 @@ model:
 	@scripts/model
 
 coverage:
-	@scripts/deps build test
+	@scripts/deps build test lint
 	@scripts/coverage
 
 fuzz:
