@@ -20,6 +20,10 @@ static struct server srv;
 static struct srv_domain doms[DOMAINS];
 static char dir[] = "/tmp/evergrant-fuzz.XXXXXX";
 static int conns[CONNS];
+static unsigned conn_dom[CONNS];
+static uint32_t conn_handle[CONNS]; /* its id after HELLO, or 0 */
+static bool conn_raw[CONNS];        /* said what nobody followed */
+static struct pxw_reply last_reply;
 static uint32_t remembered[REMEMBERED], nremembered;
 
 /* ---- set up --------------------------------------------------------------
@@ -128,6 +132,7 @@ static bool take_replies(int fd)
                      "%zd bytes with %u", n, r.n);
                 must(r.error >= 0 && (!r.error || !r.n), "error %d, n %u",
                      r.error, r.n);
+                last_reply = r;
                 if (r.error)
                         continue;
                 remember(r.a);
@@ -179,6 +184,21 @@ static uint32_t some_number(struct input *in)
         }
 }
 
+/* Are these refs what this connection's handle shares? */
+static bool shares_all(unsigned i, const uint32_t *refs, unsigned n)
+{
+        const struct px_domain *d = doms[conn_dom[i]].d;
+
+        for (unsigned k = 0; k < n; k++) {
+                const struct px_handle *sharer =
+                        refs[k] < d->entries ? d->grants[refs[k]].sharer : NULL;
+
+                if (!sharer || sharer->id != conn_handle[i])
+                        return false;
+        }
+        return conn_handle[i] != 0;
+}
+
 static void request(struct input *in)
 {
         static struct {
@@ -186,6 +206,7 @@ static void request(struct input *in)
                 uint32_t refs[16];
         } m;
         unsigned i = in_u8(in) % CONNS;
+        bool mine;
 
         m.r.op = in_u8(in) % (PXW_OPS + 1);
         m.r.a = some_number(in);
@@ -195,7 +216,15 @@ static void request(struct input *in)
         m.r.n = in_u8(in) % 16;
         for (unsigned k = 0; k < m.r.n; k++)
                 m.refs[k] = some_number(in);
+        mine = shares_all(i, m.refs, m.r.n);
+        last_reply.error = -1;
         talk(i, &m, sizeof(m.r) + m.r.n * sizeof(m.refs[0]));
+        if (last_reply.error < 0)
+                return;
+        if (m.r.op == PXW_HELLO && !last_reply.error)
+                conn_handle[i] = last_reply.a;
+        if (m.r.op == PXW_UNSHARE && !conn_raw[i])
+                must(mine == !last_reply.error, "unshared what is not his");
 }
 
 static void raw(struct input *in)
@@ -205,6 +234,7 @@ static void raw(struct input *in)
         size_t len = in_u8(in);
 
         in_bytes(in, buf, len);
+        conn_raw[i] = true;
         talk(i, buf, len);
 }
 
@@ -306,7 +336,10 @@ static void step(struct input *in)
                 i = in_u8(in) % CONNS;
                 if (conns[i] >= 0)
                         close(conns[i]);
-                conns[i] = connect_to(&doms[in_u8(in) % DOMAINS]);
+                conn_dom[i] = in_u8(in) % DOMAINS;
+                conn_handle[i] = 0;
+                conn_raw[i] = false;
+                conns[i] = connect_to(&doms[conn_dom[i]]);
                 run_server();
                 break;
         case 1:
@@ -372,6 +405,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         nremembered = 0;
         for (unsigned i = 0; i < CONNS; i++)
                 conns[i] = -1;
+        memset(conn_handle, 0, sizeof(conn_handle));
         while (in.left)
                 step(&in);
         for (unsigned i = 0; i < CONNS; i++)

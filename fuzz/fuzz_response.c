@@ -12,7 +12,7 @@
 #include "ring/ring_index.h"
 
 #define MAX_IOS 24
-#define MAX_TAKEN 24
+#define MAX_TAKEN 64
 
 struct one {
         struct eg_io io; /* first */
@@ -77,6 +77,19 @@ static void *ring(void)
         return fake.connected ? fake.ring.shared : NULL;
 }
 
+static void take_all(void)
+{
+        struct blk_request r;
+
+        while (!tainted && ntaken < MAX_TAKEN && fake_take(&r))
+                taken[ntaken++] = r;
+}
+
+static void untake(unsigned i)
+{
+        taken[i] = taken[--ntaken];
+}
+
 /* An honest answer to one request that waits, but with any status. */
 static void answer_one(struct input *in)
 {
@@ -85,14 +98,13 @@ static void answer_one(struct input *in)
 
         if (!ring() || tainted)
                 return;
-        if (ntaken < MAX_TAKEN && fake_take(&r))
-                taken[ntaken++] = r;
+        take_all();
         if (!ntaken)
                 return;
         r = taken[b % ntaken];
-        taken[b % ntaken] = taken[ntaken - 1];
-        ntaken--;
-        for (unsigned i = 0; r.op == BLK_READ && i < r.nsegs; i++)
+        untake(b % ntaken);
+        for (unsigned i = 0; r.op == BLK_READ && !r.nindirect && i < r.nsegs;
+             i++)
                 memset((uint8_t *)fake_page(r.segs[i].gref) +
                                blk_seg_offset(&r.segs[i]),
                        0x77, blk_seg_bytes(&r.segs[i]));
@@ -101,19 +113,44 @@ static void answer_one(struct input *in)
         fake_push();
 }
 
-static void lie(struct input *in)
+/* A response of any content. It must end the disk unless it happens to answer
+ * a request that is there. */
+static void lie(struct eg_disk *d, struct input *in)
 {
         uint64_t id = in_u8(in);
         uint8_t op = in_u8(in);
         int16_t status = (int16_t)in_u16(in);
+        struct eg_stats s;
+        bool good = false;
 
         if (id & 0x80)
                 id = in_u64(in);
         if (!ring())
                 return;
+        take_all();
+        for (unsigned i = 0; i < ntaken && !good; i++) {
+                if (taken[i].id != id)
+                        continue;
+                good = taken[i].wire_op == op && status <= BLK_OKAY &&
+                       status >= BLK_EOPNOTSUPP;
+                if (good)
+                        untake(i);
+        }
         fake_answer(id, op, status);
         fake_push();
-        tainted = true;
+        eg_stats(d, &s);
+        if (tainted || s.state != EG_STATE_CONNECTED) {
+                tainted = true;
+                return;
+        }
+        (void)eg_process(d);
+        eg_stats(d, &s);
+        must(!good || !s.bad_responses, "a good response was refused");
+        must(good || s.state != EG_STATE_CONNECTED ||
+                     s.reconnects != reconnects,
+             "id %llu, operation %u, status %d was taken",
+             (unsigned long long)id, op, status);
+        tainted = !good;
 }
 
 static void scribble_index(struct input *in)
@@ -192,7 +229,7 @@ static void operation(struct eg_disk *d, struct input *in)
                 answer_one(in);
                 break;
         case 8:
-                lie(in);
+                lie(d, in);
                 break;
         case 9:
                 scribble_index(in);

@@ -16,6 +16,7 @@
 struct peer {
         struct xstore_conn *c;
         uint32_t domid;
+        bool raw; /* got bytes that may be half a message */
         unsigned replies;
         uint32_t last_type, last_id;
 };
@@ -48,6 +49,7 @@ static void open_conn(unsigned i)
         struct peer *p = &peers[i];
 
         p->domid = domids[i];
+        p->raw = false;
         must(xstore_conn_open(xs, p->domid, reply_seen, p, &p->c) == 0, "open");
 }
 
@@ -169,6 +171,22 @@ static size_t payload(struct input *in, char *out, size_t room)
         return at;
 }
 
+/* Only Domain-0 may ask for that. */
+static bool is_privileged(const struct xsd_sockmsg *h, unsigned i)
+{
+        switch (h->type) {
+        case XS_CONTROL:
+        case XS_INTRODUCE:
+        case XS_RELEASE:
+        case XS_IS_DOMAIN_INTRODUCED:
+        case XS_RESUME:
+        case XS_SET_TARGET:
+                return peers[i].domid != 0;
+        default:
+                return false;
+        }
+}
+
 static void message(struct input *in)
 {
         static char buf[sizeof(struct xsd_sockmsg) + 8192];
@@ -177,7 +195,7 @@ static void message(struct input *in)
         struct xsd_sockmsg h = {.type = in_u8(in) % (XS_TYPE_COUNT + 2)};
 
         i = guests_only && i == 0 ? 1 : i;
-        if (!peers[i].c || !peers[i].c)
+        if (!peers[i].c)
                 open_conn(i);
         h.tx_id = in_u8(in) % 4;
         h.req_id = ++id;
@@ -185,11 +203,19 @@ static void message(struct input *in)
         memcpy(buf, &h, sizeof(h));
         before = peers[i].replies;
         feed(i, buf, sizeof(h) + h.len);
-        if (!peers[i].c || peers[i].replies == before)
-                return; /* part of what raw bytes began */
-        must(peers[i].last_id != id || peers[i].last_type == h.type ||
-                     peers[i].last_type == XS_ERROR,
-             "answer of type %u to %u", peers[i].last_type, h.type);
+        if (peers[i].raw)
+                return; /* maybe part of what came before */
+        if (h.len > XENSTORE_PAYLOAD_MAX) {
+                must(!peers[i].c, "a payload of %u bytes was taken", h.len);
+                return;
+        }
+        must(peers[i].c && peers[i].replies == before + 1 &&
+                     peers[i].last_id == id,
+             "%u answers", peers[i].replies - before);
+        must(peers[i].last_type == XS_ERROR ||
+                     (peers[i].last_type == h.type && !is_privileged(&h, i)),
+             "answer of type %u to %u of domain %u", peers[i].last_type, h.type,
+             peers[i].domid);
 }
 
 static void raw(struct input *in)
@@ -201,6 +227,9 @@ static void raw(struct input *in)
         i = guests_only && i == 0 ? 1 : i;
         len = min_u64(len, in->left);
         in_bytes(in, buf, len);
+        if (!peers[i].c)
+                open_conn(i);
+        peers[i].raw = true;
         feed(i, buf, len);
 }
 

@@ -509,6 +509,8 @@ def xstore():
         yield f"large-value-{name}", (
             u8(mode) + msg(1, "write", a, u8(0xf0) + u16(2040) + b"v" * 2000) +
             msg(1, "write", a, u8(0xf0) + u16(4000)) + msg(1, "read", a))
+    yield "payload-over-4096", u8(1) + msg(
+        1, "write", a, u8(0xf0) + u16(4190)) + write
     yield "toolstack", (u8(0) + msg(0, "introduce", w("1"), w("1"), w("1")) + msg(
         0, "introduce", w("2"), w("1"), w("0")) + msg(
         0, "is-introduced", w("1")) + msg(0, "get-domain-path", w("2")) + msg(

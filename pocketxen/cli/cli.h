@@ -20,7 +20,8 @@ int cli_fail(int status, const char *fmt, ...)
 /* dir.c: the run directory: $POCKETXEN_DIR, else $XDG_RUNTIME_DIR/pocketxen,
  * else /tmp/pocketxen-UID. Never fails. */
 const char *cli_dir(void);
-/* Makes and locks it, clears what a dead server left. The lock's descriptor,
+/* Makes and locks it, clears what a dead server left. The lock's descriptor
+ * (the file gets the server's pid),
  * or -1 after a message. */
 int cli_dir_claim(void);
 

@@ -70,7 +70,11 @@ int cli_server_start(bool beside_xen)
         pid = fork();
         if (pid == 0) {
                 close(ready[0]);
-                server_child(ready[1]); /* keeps the lock while it lives */
+                /* The server keeps the lock while it lives. */
+                if (ftruncate(lock, 0) < 0 ||
+                    dprintf(lock, "%d\n", getpid()) < 0)
+                        _exit(1);
+                server_child(ready[1]);
         }
         close(ready[1]);
         close(lock);

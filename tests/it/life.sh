@@ -100,11 +100,7 @@ nodes() {
 
 # server_pid: of the pocketxen server that is ours; others may run here.
 server_pid() {
-        local pid
-        for pid in $(pgrep -f "^$POCKETXEN start"); do
-                ! grep -qzxF "POCKETXEN_DIR=$POCKETXEN_DIR" \
-                        "/proc/$pid/environ" || echo "$pid"
-        done
+        cat "$POCKETXEN_DIR/lock"
 }
 
 # Without the kernel's own for io_uring, which come and go.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One disk: the backend daemon (src/daemon/disk_life.c and its neighbours),
- * the frontend library (src/front/connect.c, actions.c, disk.c, close.c), the toolstack (src/cli),
- * and xenstore between them. The daemon may be killed or stopped and starts
+ * the frontend library (src/front: connect.c, actions.c, disk.c, close.c), the
+ * toolstack (src/cli), and xenstore between them; each with one ring, since a
+ * disk's rings come and go together. The daemon may be killed or stopped and starts
  * again, the guest's program may be killed, leave with a goodbye, and start
  * again; the toolstack takes the disk away or the domain ends: at any moment.
  *
