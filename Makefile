@@ -74,7 +74,7 @@ install: build
 	@DESTDIR='$(DESTDIR)' meson install -C $(B)
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz
+	rm -rf build build-asan build-tsan build-fuzz build-cov build-model
 
 format:
 	@scripts/format
