@@ -7,7 +7,7 @@
 start_pocketxen
 px create --mem 32M g1 >/dev/null
 start_daemon
-eg attach g1 xvda "fault:delay-ms=1500@40+:ram:4M" >/dev/null
+eg attach g1 xvda "fault:delay-ms=3000@40+:ram:4M" >/dev/null
 guest g1 slow xvda
 wait_for '[ "$(counter g1 xvda inflight)" -ge 1 ] &&
         [ "$(counter g1 xvda inflight_high)" -ge 1 ] &&
@@ -25,6 +25,5 @@ done
 assert_eq "$state" 6 "the state in the end"
 assert_unmapped g1
 [[ $seen =~ 5:[1-9] ]] || fail "never seen closing and mapped: $seen"
-assert_eq "$(grep -oE '6:[0-9]+' <<<"$seen" | tail -1)" "6:$mapped"
 eg detach g1 xvda >/dev/null
 stop_daemon
