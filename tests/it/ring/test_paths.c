@@ -5,6 +5,7 @@
 
 #include "ring/back_ring.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 static const struct connect_opts persistent = {.persistent = true},
@@ -195,7 +196,9 @@ static void domain_death_unmaps_everything(void **state)
                            "/local/domain/0/backend/evergrant/%u",
                            getenv("POCKETXEN"), g->domid) != 0);
         xen_evtchn_close(g->ev);
+        xen_shares_close(g->shares);
         xen_store_close(g->xs);
+        free(g);
 }
 
 /* S16: kept and transient grants in one request. */
