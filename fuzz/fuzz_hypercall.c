@@ -160,7 +160,7 @@ static uint32_t eventfd_id(void)
 
         LIST_FOREACH(h, &srv.world->handles, link)
         if (h->kind == PXW_EVTCHN_HANDLE)
-                id = (uint32_t)h->event_fd_id; /* the oldest one's */
+                id = h->event_fd_id; /* the oldest one's */
         return id;
 }
 

@@ -7,6 +7,8 @@
 
 #include "wire.h"
 
+#include <stdio.h>
+
 enum pxw_raise { PXW_RAISE_STALE, PXW_RAISE_QUIET, PXW_RAISE_WAKE };
 
 /* Sets a port pending. STALE: it is not of that generation any more; WAKE: the
@@ -46,6 +48,25 @@ static inline int pxw_unmask(struct pxw_port *p)
                 __atomic_fetch_and(&p->word, ~PXW_EV_MASKED, __ATOMIC_SEQ_CST);
 
         return (old & PXW_EV_MASKED) && (old & PXW_EV_PENDING);
+}
+
+/* The kernel's number of an eventfd, the same in every process; 0 if unknown.
+ * What PXW_EV_ADOPT names a handle by. */
+static inline uint32_t pxw_eventfd_id(int fd)
+{
+        char path[64], line[128];
+        uint32_t id = 0;
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+        f = fopen(path, "re");
+        if (!f)
+                return 0;
+        while (fgets(line, sizeof(line), f))
+                if (sscanf(line, "eventfd-id: %u", &id) == 1)
+                        break;
+        fclose(f);
+        return id;
 }
 
 #endif

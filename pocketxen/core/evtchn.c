@@ -195,7 +195,7 @@ void px_ev_raise_virq(struct px_world *w, uint32_t virq)
         }
 }
 
-int px_ev_adopt(struct px_handle *h, uint64_t event_fd_id)
+int px_ev_adopt(struct px_handle *h, uint32_t event_fd_id)
 {
         struct px_handle *old;
 

@@ -25,24 +25,6 @@ static int open_owner(struct px_handle *h)
         return 0;
 }
 
-/* The kernel's number of an eventfd is the same in every process. */
-static uint64_t eventfd_id(int fd)
-{
-        char path[64], line[128];
-        unsigned long long id = 0;
-        FILE *f;
-
-        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-        f = fopen(path, "re");
-        if (!f)
-                return 0;
-        while (fgets(line, sizeof(line), f))
-                if (sscanf(line, "eventfd-id: %llu", &id) == 1)
-                        break;
-        fclose(f);
-        return id;
-}
-
 int px_handle_open(struct px_world *w, struct px_domain *d, enum pxw_kind kind,
                    struct px_handle **out)
 {
@@ -68,7 +50,7 @@ int px_handle_open(struct px_world *w, struct px_domain *d, enum pxw_kind kind,
                 if (h->event_fd < 0)
                         ret = -errno;
                 else
-                        h->event_fd_id = eventfd_id(h->event_fd);
+                        h->event_fd_id = pxw_eventfd_id(h->event_fd);
         }
         if (ret < 0) {
                 px_handle_close(h);

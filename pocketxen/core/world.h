@@ -76,7 +76,7 @@ struct px_handle {
         int owner_fd; /* GRANTS */
         struct pxw_owner *owner;
         int event_fd; /* EVTCHN */
-        uint64_t event_fd_id;
+        uint32_t event_fd_id;
         bool restricted;
         uint32_t restrict_domid;
         uint32_t next_action;
@@ -174,6 +174,6 @@ void px_ev_raise(struct px_domain *d, uint32_t port);
 void px_ev_raise_virq(struct px_world *w, uint32_t virq);
 /* Moves the ports of the handle with that eventfd to a new connection of the
  * same domain (fdopen after exec). -ENOENT. */
-int px_ev_adopt(struct px_handle *h, uint64_t event_fd_id);
+int px_ev_adopt(struct px_handle *h, uint32_t event_fd_id);
 
 #endif

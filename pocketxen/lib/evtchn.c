@@ -84,22 +84,6 @@ PX_PUBLIC xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger,
         return open_handle(!(flags & XENEVTCHN_NO_CLOEXEC), -1);
 }
 
-static uint32_t eventfd_id(int fd)
-{
-        char path[64], line[128];
-        unsigned id = 0;
-        FILE *f;
-
-        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-        f = fopen(path, "re");
-        while (f && fgets(line, sizeof(line), f))
-                if (sscanf(line, "eventfd-id: %u", &id) == 1)
-                        break;
-        if (f)
-                fclose(f);
-        return id;
-}
-
 static int call(xenevtchn_handle *h, uint32_t op, uint32_t a, uint32_t b,
                 struct pxw_reply *reply)
 {
@@ -111,7 +95,7 @@ static int call(xenevtchn_handle *h, uint32_t op, uint32_t a, uint32_t b,
 PX_PUBLIC xenevtchn_handle *xenevtchn_fdopen(struct xentoollog_logger *logger,
                                              int fd, unsigned open_flags)
 {
-        struct pxw_request r = {.op = PXW_EV_ADOPT, .a = eventfd_id(fd)};
+        struct pxw_request r = {.op = PXW_EV_ADOPT, .a = pxw_eventfd_id(fd)};
         struct pxw_shared *ports;
         struct pxw_reply reply;
         xenevtchn_handle *h;
