@@ -167,7 +167,6 @@ static bool start_one(struct load *l)
 /* Runs until everything of the phase is answered; the seconds that it took. */
 static double run_phase(struct load *l, double seconds, uint64_t limit)
 {
-        struct pollfd fd = {.fd = eg_fd(l->disk), .events = POLLIN};
         double start = now(), t = start;
 
         memset(&l->n, 0, sizeof(l->n));
@@ -183,8 +182,7 @@ static double run_phase(struct load *l, double seconds, uint64_t limit)
                 eg_kick(l->disk);
                 if (!l->inflight)
                         break;
-                poll(&fd, 1, l->stop ? -1 : 100);
-                if (eg_process(l->disk) > 0) {
+                if (eg_wait(l->disk, l->stop ? -1 : 100) > 0) {
                         t = now();
                         if (t - l->last > l->n.longest_pause)
                                 l->n.longest_pause = t - l->last;
@@ -248,6 +246,7 @@ static void wait_go(struct load *l, int fd)
 {
         char c;
 
+        eg_process(l->disk); /* asks for events, which eg_wait may not have */
         while (!signalled) {
                 struct pollfd p[2] = {{.fd = fd, .events = POLLIN},
                                       {.fd = eg_fd(l->disk), .events = POLLIN}};

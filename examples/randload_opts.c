@@ -31,7 +31,8 @@ static const char usage[] =
         "  --ready-fd N --go-fd N    the same, a byte on descriptors\n"
         "  --json                    the result as one JSON object\n"
         "  --persistent 0|1  --share-per-request  --ring-order N\n"
-        "  --queues N  --indirect-segments N  --pool-pages N  --untrusted\n";
+        "  --queues N  --indirect-segments N  --pool-pages N  --untrusted\n"
+        "  --polling off|auto|on     before sleeping, default auto\n";
 
 enum {
         O_VDEV = 256,
@@ -56,6 +57,7 @@ enum {
         O_INDIRECT_SEGS,
         O_POOL_PAGES,
         O_UNTRUSTED,
+        O_POLLING,
         O_HELP,
 };
 
@@ -82,6 +84,7 @@ static const struct option options[] = {
         {"indirect-segments", required_argument, NULL, O_INDIRECT_SEGS},
         {"pool-pages", required_argument, NULL, O_POOL_PAGES},
         {"untrusted", no_argument, NULL, O_UNTRUSTED},
+        {"polling", required_argument, NULL, O_POLLING},
         {"help", no_argument, NULL, O_HELP},
         {NULL, 0, NULL, 0},
 };
@@ -123,6 +126,19 @@ static int operation(const char *text, enum load_op *op)
         for (int i = 0; i < 3; i++) {
                 if (strcmp(text, names[i]) == 0) {
                         *op = (enum load_op)i;
+                        return 0;
+                }
+        }
+        return -EINVAL;
+}
+
+static int polling(const char *text, enum eg_polling *mode)
+{
+        static const char *const names[] = {"off", "auto", "on"};
+
+        for (int i = 0; i < 3; i++) {
+                if (strcmp(text, names[i]) == 0) {
+                        *mode = (enum eg_polling)i;
                         return 0;
                 }
         }
@@ -209,6 +225,8 @@ static int set(int c, const char *arg, struct load_opts *o)
                 return 0;
         case O_OP:
                 return operation(arg, &o->op);
+        case O_POLLING:
+                return polling(arg, &o->eg.polling);
         case O_SECONDS:
                 return seconds(arg, &o->seconds);
         case O_WARMUP:

@@ -57,6 +57,16 @@ enum eg_reconnect {
 enum eg_log_level { EG_LOG_ERR, EG_LOG_WARNING, EG_LOG_INFO, EG_LOG_DEBUG };
 
 /* Fill with eg_options_init, then change what you want to. */
+/* A short look around saves a sleep and a wake-up, and most of the latency;
+ * it takes a processor. */
+enum eg_polling {
+        EG_POLLING_OFF,
+        /* While it pays, with at most a quarter of a processor where it does
+         * not, and not while others want the processor. */
+        EG_POLLING_AUTO,
+        EG_POLLING_ON, /* always, 10 ms at a time */
+};
+
 struct eg_options {
         /* The ring has 1 << ring_order pages of 32 requests each: 0 to 4.
          * The backend may allow less; that is no error. Default 0. */
@@ -99,7 +109,10 @@ struct eg_options {
          * an event channel of its own: 1 to 16, fewer if the backend serves
          * fewer. Default 1. */
         unsigned queues;
-        uint64_t reserved[7]; /* zero */
+        /* Whether eg_wait and the blocking calls look at the ring for a while
+         * before they sleep. Default EG_POLLING_AUTO. */
+        enum eg_polling polling;
+        uint64_t reserved[6]; /* zero */
 };
 EG_API void eg_options_init(struct eg_options *opts);
 
@@ -178,8 +191,10 @@ struct eg_stats {
         uint64_t pool_pages, pool_taken, pool_taken_high, pool_empty;
         /* Flat in steady state, except with share_per_request. */
         uint64_t share_calls, unshare_calls;
-        uint64_t bounced_bytes; /* writes that were copied aside */
-        uint64_t reserved[8];
+        uint64_t bounced_bytes;     /* writes that were copied aside */
+        uint64_t polls, poll_finds; /* looks before sleeping; of these, with
+                                     * success */
+        uint64_t reserved[6];
 };
 EG_API void eg_stats(struct eg_disk *disk, struct eg_stats *stats);
 
@@ -241,6 +256,12 @@ EG_API int eg_fd(struct eg_disk *disk);
  * callbacks that it ran, or, once there is none, ENODEV or EIO if the disk is
  * gone or broken. */
 EG_API int eg_process(struct eg_disk *disk);
+/* Waits for at most timeout_ms (-1: no limit) until eg_process has something
+ * to do, then does it; returns what that returns, 0 if there was nothing. Looks
+ * at the ring before it sleeps (eg_options.polling), which poll(2) on eg_fd
+ * cannot. A program uses one or the other: after eg_wait, call eg_process once
+ * before you poll eg_fd. One thread at a time. */
+EG_API int eg_wait(struct eg_disk *disk, int timeout_ms);
 
 /* ---- buffers that are shared already ------------------------------------- */
 

@@ -17,6 +17,7 @@
 #define EVERGRANT_BACK_BACK_H
 
 #include "common/err.h"
+#include "common/polling.h"
 #include "ring/request.h"
 #include "store/store.h"
 
@@ -78,6 +79,7 @@ struct back_stats {
 
 struct back_thread_opts {
         bool no_uring;
+        enum polling_mode polling; /* before the thread sleeps */
         struct back_rule rule;
 };
 struct back_thread;

@@ -92,7 +92,12 @@ static void close_all(struct back_queue *q)
         q->port = -1;
         back_thread_domain_put(t, q->domain);
         q->domain = NULL;
+        if (q->attached)
+                LIST_REMOVE(q, attached_link);
         q->attached = false;
+        if (q->unasked)
+                LIST_REMOVE(q, unasked_link);
+        q->unasked = false;
         back_account(q);
 }
 
@@ -138,6 +143,7 @@ static void attach_on_thread(void *arg)
                 close_all(q);
         } else {
                 q->attached = true;
+                LIST_INSERT_HEAD(&q->thread->attached, q, attached_link);
                 back_storm_begin(q);
                 q->owes_notify = q->p.reattach;
                 back_account(q);

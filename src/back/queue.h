@@ -12,6 +12,8 @@
 #include "ring/back_ring.h"
 #include "storm.h"
 
+#include <sys/queue.h>
+
 enum back_request_state {
         BACK_FREE,        /* on q->free */
         BACK_WAIT_BOUNCE, /* on q->waiting, for a bounce block */
@@ -84,6 +86,9 @@ struct back_queue {
         bool owes_notify; /* once after a re-attach, asked for or not */
         bool marked;      /* on thread->dirty */
         struct back_queue *next_dirty;
+        LIST_ENTRY(back_queue) attached_link;
+        bool unasked; /* on thread->unasked: the frontend owes us no event */
+        LIST_ENTRY(back_queue) unasked_link;
         bool posted; /* `again` is in the loop's hands */
         struct loop_work again;
 
@@ -99,8 +104,12 @@ struct back_queue {
 /* service.c. Takes and serves what waits: after a kick, at attach, and when
  * the end of a turn found more. */
 void back_service_run(struct back_queue *q);
-/* Pushes responses, notifies, looks once more before the loop sleeps. */
+/* Pushes responses, notifies, looks once more. */
 void back_service_turn_end(struct back_queue *q);
+/* Takes what has been put in since without an event. False: nothing. */
+bool back_service_look(struct back_queue *q);
+/* The thread is going to sleep: asks for an event. True: something came. */
+bool back_service_ask(struct back_queue *q);
 
 /* queue.c. Called when a detaching queue has nothing in flight any more. */
 void back_queue_finish_detach(struct back_queue *q);

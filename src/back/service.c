@@ -318,6 +318,12 @@ static void push(struct back_queue *q)
                 count_latency(q);
 }
 
+/* Requests, or the discovery that the ring is broken. */
+static bool news(struct back_queue *q)
+{
+        return may_take(q) && (back_ring_waiting(&q->ring) || q->ring.broken);
+}
+
 static bool more_to_do(struct back_queue *q)
 {
         if (q->waiting && bounce_available(back_bounce_of(q->waiting)))
@@ -325,8 +331,36 @@ static bool more_to_do(struct back_queue *q)
         if (q->barrier && q->barrier->state == BACK_WAIT_DRAIN &&
             q->inflight == 1)
                 return true;
-        /* Asks for an event only when one would be acted on. */
-        return may_take(q) && back_ring_final_check(&q->ring);
+        return news(q);
+}
+
+bool back_service_look(struct back_queue *q)
+{
+        if (!news(q))
+                return false;
+        back_service_run(q);
+        return true;
+}
+
+bool back_service_ask(struct back_queue *q)
+{
+        q->unasked = false;
+        LIST_REMOVE(q, unasked_link);
+        /* Only when one would be acted on; else what is in flight brings it
+         * back here. */
+        if (!may_take(q) ||
+            (!back_ring_final_check(&q->ring) && !q->ring.broken))
+                return false;
+        back_service_run(q);
+        return true;
+}
+
+static void ask_later(struct back_queue *q)
+{
+        if (q->unasked)
+                return;
+        q->unasked = true;
+        LIST_INSERT_HEAD(&q->thread->unasked, q, unasked_link);
 }
 
 void back_service_turn_end(struct back_queue *q)
@@ -334,9 +368,13 @@ void back_service_turn_end(struct back_queue *q)
         if (q->attached) {
                 push(q);
                 back_stats_sync_cache(q);
-                if (!q->posted && more_to_do(q)) {
+                if (q->posted) {
+                        /* `again` looks at the rest. */
+                } else if (more_to_do(q)) {
                         q->posted = true;
                         loop_post(q->thread->loop, &q->again);
+                } else {
+                        ask_later(q);
                 }
         }
         if (q->detaching && !q->inflight && !q->posted)

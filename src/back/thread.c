@@ -71,6 +71,30 @@ int back_thread_route(struct back_thread *t, int port, struct back_queue *q)
         return 0;
 }
 
+/* ---- before sleeping -----------------------------------------------------*/
+
+static bool look(struct loop_poller *self)
+{
+        struct back_thread *t = self->arg;
+        struct back_queue *q;
+        bool any = false;
+
+        LIST_FOREACH(q, &t->attached, attached_link)
+        any |= back_service_look(q);
+        return any;
+}
+
+static bool before_sleep(struct loop_poller *self)
+{
+        struct back_thread *t = self->arg;
+        struct back_queue *q;
+        bool any = false;
+
+        while ((q = LIST_FIRST(&t->unasked)))
+                any |= back_service_ask(q);
+        return any;
+}
+
 /* ---- turns ---------------------------------------------------------------*/
 
 void back_thread_mark(struct back_queue *q)
@@ -141,7 +165,8 @@ static void stop(void *arg)
 /* On the thread itself: an io_uring may belong to its creator alone. */
 static int set_up(struct back_thread *t)
 {
-        struct loop_opts opts = {.no_uring = t->opts.no_uring};
+        struct loop_opts opts = {.no_uring = t->opts.no_uring,
+                                 .polling = t->opts.polling};
         int ret;
 
         t->start_what = "cannot open the grant device";
@@ -164,6 +189,9 @@ static int set_up(struct back_thread *t)
                 return ret;
         t->turn = (struct loop_turn){.end = turn_end, .arg = t};
         loop_turn_add(t->loop, &t->turn);
+        t->poller = (struct loop_poller){
+                .look = look, .sleep = before_sleep, .arg = t};
+        loop_set_poller(t->loop, &t->poller);
         t->stop = (struct loop_work){.fn = stop, .arg = t};
         return 0;
 }
@@ -177,6 +205,7 @@ static void *thread_main(void *arg)
         sem_post(&t->started);
         if (!ret) {
                 loop_run(t->loop);
+                loop_set_poller(t->loop, NULL);
                 loop_turn_remove(t->loop, &t->turn);
                 loop_fd_remove(t->loop, &t->events);
         }

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/queue.h>
 
 /* What queues of one domain share here: its lines in the log. */
 struct back_domain {
@@ -20,6 +21,8 @@ struct back_domain {
         struct log_bucket log;
         struct back_domain *next;
 };
+
+LIST_HEAD(back_queues, back_queue);
 
 struct back_thread {
         unsigned index;
@@ -42,7 +45,10 @@ struct back_thread {
         struct loop_work stop;
         struct back_queue **by_port;
         unsigned nports;
-        struct back_queue *dirty; /* to be looked at when the turn ends */
+        struct loop_poller poller;
+        struct back_queues attached;
+        struct back_queues unasked; /* to ask for an event before sleeping */
+        struct back_queue *dirty;   /* to be looked at when the turn ends */
         struct back_domain *domains;
 };
 

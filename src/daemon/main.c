@@ -89,7 +89,8 @@ static int explain_devices(int ret, struct err *e)
 
 static int start_threads(struct daemon *d, struct err *e)
 {
-        struct back_thread_opts opts = {.no_uring = d->options.no_uring};
+        struct back_thread_opts opts = {.no_uring = d->options.no_uring,
+                                        .polling = d->options.polling};
         const char *why = NULL;
         int ret;
 

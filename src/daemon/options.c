@@ -54,6 +54,11 @@ static int set_idle(struct options *o, const char *arg)
         return 0;
 }
 
+static int set_polling(struct options *o, const char *arg)
+{
+        return polling_parse(arg, &o->polling);
+}
+
 static int set_no_uring(struct options *o, const char *arg)
 {
         o->no_uring = true;
@@ -89,6 +94,10 @@ static const struct row rows[] = {
          "unmap kept grants that were not used for N seconds, 0: never "
          "(default: 60)",
          set_idle},
+        {"polling", "MODE",
+         "look at the rings for a while before sleeping: off, auto (while it "
+         "pays; the default) or on (10 ms)",
+         set_polling},
         {"no-uring", NULL, "do not use io_uring", set_no_uring},
         {"log-level", "LEVEL", "error, warning, info or debug (default: info)",
          set_level},
@@ -147,6 +156,7 @@ static void set_defaults(struct options *o)
         o->io_threads = default_threads();
         o->map_budget = default_budget();
         o->idle_ms = 60000;
+        o->polling = POLLING_AUTO;
 }
 
 static int usage(int *exit_status)

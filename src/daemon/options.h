@@ -3,7 +3,7 @@
 #ifndef EVERGRANT_DAEMON_OPTIONS_H
 #define EVERGRANT_DAEMON_OPTIONS_H
 
-#include "common/util.h"
+#include "common/polling.h"
 
 #define OPTIONS_IO_THREADS_MAX 64u
 
@@ -12,6 +12,7 @@ struct options {
         unsigned io_threads;
         uint64_t map_budget; /* mappings of grants in the whole process */
         uint64_t idle_ms;    /* kept grants that are not used for so long */
+        enum polling_mode polling;
         bool no_uring;
 };
 

@@ -26,6 +26,19 @@ int eg_fd(struct eg_disk *d)
         return d->epoll_fd;
 }
 
+static int finish(struct eg_disk *d)
+{
+        int ran = front_run_callbacks(d);
+
+        /* What the callbacks submitted. */
+        front_publish(d);
+        if (!ran && d->state == FRONT_DEAD && !d->done.n) {
+                *front_err() = d->why;
+                ran = front_dead_error(d);
+        }
+        return ran;
+}
+
 int eg_process(struct eg_disk *d)
 {
         int ran;
@@ -34,13 +47,22 @@ int eg_process(struct eg_disk *d)
         d->processing = true;
         front_process(d);
         d->processing = false;
-        ran = front_run_callbacks(d);
-        /* What the callbacks submitted. */
-        front_publish(d);
-        if (!ran && d->state == FRONT_DEAD && !d->done.n) {
-                *front_err() = d->why;
-                ran = front_dead_error(d);
-        }
+        ran = finish(d);
+        pthread_mutex_unlock(&d->lock);
+        return ran;
+}
+
+int eg_wait(struct eg_disk *d, int timeout_ms)
+{
+        int ran;
+
+        pthread_mutex_lock(&d->lock);
+        d->processing = true;
+        /* With callbacks due, or nobody to wait for, it does not wait. */
+        front_wait_and_process(
+                d, d->done.n || d->state == FRONT_DEAD ? 0 : timeout_ms, NULL);
+        d->processing = false;
+        ran = finish(d);
         pthread_mutex_unlock(&d->lock);
         return ran;
 }

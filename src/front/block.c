@@ -21,10 +21,10 @@ void front_wake_waiter(struct eg_disk *d, struct eg_io *io, int error)
 
         w->done = true;
         w->error = error;
-        if (w->polling)
-                eventfd_write(d->leader_fd, 1);
-        else
+        if (!w->polling)
                 pthread_cond_signal(&w->cond);
+        else if (d->asleep)
+                eventfd_write(d->leader_fd, 1);
 }
 
 static void waiter_remove(struct eg_disk *d, struct front_waiter *w)
@@ -41,10 +41,8 @@ static void lead(struct eg_disk *d, struct front_waiter *w)
         d->leading = true;
         while (!w->done) {
                 w->polling = true;
-                front_wait(d, -1);
+                front_wait_and_process(d, -1, &w->done);
                 w->polling = false;
-                if (!w->done)
-                        front_process(d);
         }
         d->leading = false;
         if (d->waiters)

@@ -28,6 +28,7 @@ static struct eg_disk *disk_new(const struct eg_options *opts)
                 return NULL;
         pthread_mutex_init(&d->lock, NULL);
         d->opts = *opts;
+        polling_init(&d->polling, (enum polling_mode)opts->polling);
         d->epoll_fd = d->wake_fd = d->leader_fd = d->timer_fd = -1;
         d->owner_fd = -1;
         d->part_segs =

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "common/polling.h"
 #include "evergrant.h"
 #include "grant/pool.h"
 #include "ring/front_ring.h"
@@ -199,7 +200,10 @@ struct eg_disk {
         int epoll_fd; /* what eg_fd gives */
         int wake_fd;  /* in it: `done` is not empty */
         int leader_fd;
-        bool leading;    /* a blocking caller polls */
+        bool leading; /* a blocking caller waits for all */
+        bool asleep;  /* in front_wait */
+        struct polling polling;
+        unsigned looks;  /* that found something, since the descriptors */
         bool processing; /* inside eg_process: no need to wake it */
         struct front_waiter *waiters;
 
@@ -370,8 +374,20 @@ void front_fail_all(struct eg_disk *d, int error);
 void front_process(struct eg_disk *d);
 /* Runs the callbacks that are due, without the lock; their number. */
 int front_run_callbacks(struct eg_disk *d);
+/* Only the rings, and without asking for an event; no system call unless
+ * the backend wants one. */
+void front_process_responses(struct eg_disk *d);
+/* Asks for events. True: a response is there already. */
+bool front_ask(struct eg_disk *d);
 /* Polls for up to timeout_ms (-1: no limit) without the lock. */
 void front_wait(struct eg_disk *d, int timeout_ms);
+
+/* ---- wait.c -------------------------------------------------------------- */
+
+/* Looks around, then waits for up to timeout_ms, then processes. Ends early
+ * when *stop (may be NULL) becomes true: another thread did the work. */
+void front_wait_and_process(struct eg_disk *d, int timeout_ms,
+                            const bool *stop);
 
 /* ---- block.c ------------------------------------------------------------- */
 

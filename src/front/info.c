@@ -68,6 +68,8 @@ void eg_stats(struct eg_disk *d, struct eg_stats *stats)
         stats->state = public_state(d);
         stats->inflight = front_inflight(d);
         stats->waiting = d->waiting.n;
+        stats->polls = d->polling.n.looks;
+        stats->poll_finds = d->polling.n.finds;
         stats->pool_pages = s.pages;
         stats->pool_taken = s.taken;
         stats->pool_taken_high =

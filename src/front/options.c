@@ -21,6 +21,7 @@ void eg_options_init(struct eg_options *opts)
         opts->queue_bytes = 16u << 20;
         opts->max_indirect_segs = 32; /* likewise */
         opts->queues = 1;
+        opts->polling = EG_POLLING_AUTO;
 }
 
 int front_options_check(struct eg_options *opts, struct err *e)
@@ -43,6 +44,9 @@ int front_options_check(struct eg_options *opts, struct err *e)
         if (opts->queues < 1 || opts->queues > FRONT_MAX_QUEUES)
                 return err_set(e, -EINVAL, "%u queues: give 1 to %u",
                                opts->queues, FRONT_MAX_QUEUES);
+        if (opts->polling > EG_POLLING_ON)
+                return err_set(e, -EINVAL, "unknown polling mode %u",
+                               (unsigned)opts->polling);
         for (size_t i = 0; i < ARRAY_SIZE(opts->reserved); i++) {
                 if (opts->reserved[i])
                         return err_set(e, -EINVAL,

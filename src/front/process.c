@@ -8,7 +8,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-static void take_queue(struct eg_disk *d, struct front_queue *q)
+/* ask: for an event when there is no more. */
+static void take_queue(struct eg_disk *d, struct front_queue *q, bool ask)
 {
         do {
                 uint32_t n = front_ring_waiting(&q->ring);
@@ -31,14 +32,34 @@ static void take_queue(struct eg_disk *d, struct front_queue *q)
                         }
                         front_part_answered(d, p, rsp.status);
                 }
-        } while (front_ring_final_check(&q->ring));
+        } while (ask && front_ring_final_check(&q->ring));
 }
 
 /* A response that cannot be ends the disk, and its queues. */
-static void take_responses(struct eg_disk *d)
+static void take_responses(struct eg_disk *d, bool ask)
 {
         for (unsigned i = 0; i < d->nqueues && d->state == FRONT_CONNECTED; i++)
-                take_queue(d, &d->queue[i]);
+                take_queue(d, &d->queue[i], ask);
+}
+
+bool front_ask(struct eg_disk *d)
+{
+        bool any = false;
+
+        for (unsigned i = 0; i < d->nqueues && d->state == FRONT_CONNECTED;
+             i++) {
+                struct front_ring *r = &d->queue[i].ring;
+
+                any |= front_ring_final_check(r) || r->broken;
+        }
+        return any;
+}
+
+void front_process_responses(struct eg_disk *d)
+{
+        take_responses(d, false);
+        front_dispatch(d);
+        front_publish(d);
 }
 
 /* One event of each port a call, which is unmasked only after its ring was
@@ -56,7 +77,7 @@ static void take_events(struct eg_disk *d)
                 if (++n >= d->nqueues)
                         break;
         }
-        take_responses(d);
+        take_responses(d, true);
         for (unsigned i = 0; i < d->nqueues; i++) {
                 for (unsigned j = 0; j < n; j++) {
                         if (ports[j] == d->queue[i].port)
@@ -126,7 +147,7 @@ void front_process(struct eg_disk *d)
                 if (fds[FD_EVTCHN].revents)
                         take_events(d);
         }
-        take_responses(d);
+        take_responses(d, true);
         front_dispatch(d);
         front_publish(d);
 }
@@ -137,9 +158,11 @@ void front_wait(struct eg_disk *d, int timeout_ms)
         eventfd_t n;
 
         poll_set(d, fds);
+        d->asleep = true;
         pthread_mutex_unlock(&d->lock);
         (void)poll(fds, FDS, timeout_ms);
         pthread_mutex_lock(&d->lock);
+        d->asleep = false;
         if (fds[FD_LEADER].revents)
                 eventfd_read(d->leader_fd, &n);
 }

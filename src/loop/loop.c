@@ -9,12 +9,17 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-static void read_clock(struct loop *l)
+uint64_t loop_clock_ns(void)
 {
         struct timespec ts;
 
         clock_gettime(CLOCK_MONOTONIC, &ts);
-        l->now_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void read_clock(struct loop *l)
+{
+        l->now_ms = loop_clock_ns() / 1000000;
 }
 
 int loop_create(struct loop **out, const struct loop_opts *opts)
@@ -28,6 +33,7 @@ int loop_create(struct loop **out, const struct loop_opts *opts)
         LIST_INIT(&l->dying);
         LIST_INIT(&l->failed);
         l->changed = true;
+        polling_init(&l->polling, opts ? opts->polling : POLLING_OFF);
         l->wake_fd = eventfd(0, EFD_CLOEXEC);
         if (l->wake_fd < 0) {
                 int ret = -errno;
@@ -168,21 +174,26 @@ static uint64_t until_next_timer(const struct loop *l)
         return due > l->now_ms ? due - l->now_ms : 0;
 }
 
-/* (later) Adaptive polling belongs here: look at the completion queue and at
- * the rings' indices for a while before sleeping is set. */
 static void wait_for_events(struct loop *l)
 {
-        uint64_t timeout_ms = until_next_timer(l);
+        uint64_t timeout_ms = until_next_timer(l), start_ns = 0;
 
-        if (timeout_ms)
-                atomic_store(&l->sleeping, true);
-        if (atomic_load(&l->posted))
+        if (timeout_ms && (atomic_load(&l->posted) || loop_spin(l)))
                 timeout_ms = 0;
+        if (timeout_ms) {
+                atomic_store(&l->sleeping, true);
+                if (atomic_load(&l->posted))
+                        timeout_ms = 0;
+                else if (l->poller)
+                        start_ns = loop_clock_ns();
+        }
         if (l->uring_ok)
                 loop_uring_wait(l, timeout_ms);
         else
                 loop_poll_wait(l, timeout_ms);
         atomic_store_explicit(&l->sleeping, false, memory_order_relaxed);
+        if (start_ns)
+                polling_slept(&l->polling, start_ns, loop_clock_ns());
 }
 
 void loop_run(struct loop *l)

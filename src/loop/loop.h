@@ -5,6 +5,7 @@
 #ifndef EVERGRANT_LOOP_LOOP_H
 #define EVERGRANT_LOOP_LOOP_H
 
+#include "common/polling.h"
 #include "common/util.h"
 #include <sys/uio.h>
 
@@ -12,7 +13,8 @@ struct loop;
 struct io_uring;
 
 struct loop_opts {
-        bool no_uring; /* behave as if io_uring were forbidden */
+        bool no_uring;             /* behave as if io_uring were forbidden */
+        enum polling_mode polling; /* only with a loop_poller */
 };
 
 /* -errno when not even ppoll's side can be set up. */
@@ -65,6 +67,22 @@ struct loop_turn {
 };
 void loop_turn_add(struct loop *l, struct loop_turn *t);
 void loop_turn_remove(struct loop *l, struct loop_turn *t);
+
+/* What has no descriptor, or is quicker to look at than to be told of: the
+ * rings' indices in shared memory. */
+struct loop_poller {
+        /* Instead of sleeping, again and again for a while. Takes what is
+         * there and returns true, or returns false: cheap then. */
+        bool (*look)(struct loop_poller *self);
+        /* The loop is going to sleep: ask for events from here on, then look.
+         * True: there is something to do, the loop does not sleep. */
+        bool (*sleep)(struct loop_poller *self);
+        void *arg;
+};
+/* NULL: none. One a loop. */
+void loop_set_poller(struct loop *l, struct loop_poller *p);
+/* Of this loop so far; any thread, each word by itself. */
+struct polling_counters loop_polling(const struct loop *l);
 
 /* File I/O on the loop's io_uring; only where loop_has_uring. done gets the
  * completion's result (bytes or -errno). The op is the caller's and must stay

@@ -30,6 +30,9 @@ struct loop {
         char why[160]; /* why there is no io_uring */
         uint64_t now_ms;
         struct log_bucket errors;
+        struct loop_poller *poller;
+        struct polling polling;
+        struct polling_counters polled; /* of it, for other threads */
         struct loop_timer *timers, *timer_next;
         struct loop_turn *turns, *turn_next;
 
@@ -54,7 +57,11 @@ struct loop {
 
 /* loop.c */
 #define WAIT_FOREVER UINT64_MAX
+uint64_t loop_clock_ns(void);
 void loop_watch_ready(struct loop_watch *w);
+
+/* loop_spin.c. True: there is something to do, the loop must not sleep. */
+bool loop_spin(struct loop *l);
 
 /* loop_timer.c */
 void loop_timers_fire(struct loop *l);
@@ -68,6 +75,8 @@ void loop_uring_end(struct loop *l);
 /* Submits what is queued and waits for at most timeout_ms (0: does not wait),
  * in one system call; none if there is nothing to do. */
 void loop_uring_wait(struct loop *l, uint64_t timeout_ms);
+/* A completion, or work that would give one: seen without a system call. */
+bool loop_uring_has_news(struct loop *l);
 void loop_uring_dispatch(struct loop *l);
 void loop_uring_cancel(struct loop *l, struct loop_watch *w);
 

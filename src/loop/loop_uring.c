@@ -148,6 +148,13 @@ static void arm_all(struct loop *l)
         }
 }
 
+bool loop_uring_has_news(struct loop *l)
+{
+        return io_uring_cq_ready(&l->ring) ||
+               (IO_URING_READ_ONCE(*l->ring.sq.kflags) &
+                (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+}
+
 static int enter(struct loop *l, uint64_t timeout_ms)
 {
         struct __kernel_timespec ts = {

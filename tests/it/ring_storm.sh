@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: MIT
 # Events without requests and requests without events, played by hand.
 . "$(dirname "$0")/lib.sh"
-ring_rig storm
+DAEMON_ARGS="--polling off" ring_rig storm

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* auto, in short. The window follows what sleeping turned out to be: a sleep
+ * that ended within POLLING_MOST_NS would have been found by looking, so the
+ * window doubles; after a longer one it halves, down to nothing. Two brakes:
+ * looking around costs at most POLLING_BUDGET_PERCENT of the time, short finds
+ * excepted, which are cheaper than the sleep they replace; and whoever is
+ * preempted while it looks around holds a processor that somebody needs, and
+ * rests, twice as long each time it happens again. */
+#include "polling.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const names[] = {
+        [POLLING_OFF] = "off", [POLLING_AUTO] = "auto", [POLLING_ON] = "on"};
+
+void polling_init(struct polling *p, enum polling_mode mode)
+{
+        *p = (struct polling){.mode = mode, .rest_ns = POLLING_REST_FIRST_NS};
+}
+
+static bool over_budget(struct polling *p, uint64_t now_ns)
+{
+        if (now_ns - p->period_ns >= POLLING_PERIOD_NS) {
+                p->period_ns = now_ns;
+                p->charged_ns = 0;
+        }
+        return p->charged_ns >=
+               (uint64_t)POLLING_PERIOD_NS / 100 * POLLING_BUDGET_PERCENT;
+}
+
+uint64_t polling_window(struct polling *p, uint64_t now_ns)
+{
+        switch (p->mode) {
+        case POLLING_OFF:
+                return 0;
+        case POLLING_ON:
+                return POLLING_ON_NS;
+        case POLLING_AUTO:
+                break;
+        }
+        if (now_ns < p->rest_until_ns || over_budget(p, now_ns))
+                return 0;
+        return p->window_ns;
+}
+
+static void rest(struct polling *p, uint64_t now_ns)
+{
+        p->n.preempted++;
+        /* Left alone for long enough: an accident, not a crowd. */
+        if (now_ns - p->rest_until_ns > 10 * p->rest_ns)
+                p->rest_ns = POLLING_REST_FIRST_NS;
+        p->rest_until_ns = now_ns + p->rest_ns;
+        p->rest_ns = min_u64(2 * p->rest_ns, POLLING_REST_MOST_NS);
+}
+
+void polling_looked(struct polling *p, uint64_t start_ns, uint64_t now_ns,
+                    bool found, bool preempted)
+{
+        uint64_t took = now_ns - start_ns;
+
+        p->n.looks++;
+        p->n.finds += found;
+        p->n.spent_ns += took;
+        if (p->mode != POLLING_AUTO)
+                return;
+        if (!found || took > POLLING_FREE_NS)
+                p->charged_ns += took;
+        if (preempted)
+                rest(p, now_ns);
+}
+
+void polling_slept(struct polling *p, uint64_t start_ns, uint64_t now_ns)
+{
+        if (p->mode != POLLING_AUTO)
+                return;
+        if (now_ns - start_ns <= POLLING_MOST_NS) {
+                p->window_ns =
+                        p->window_ns ? 2 * p->window_ns : POLLING_FIRST_NS;
+                p->window_ns = min_u64(p->window_ns, POLLING_MOST_NS);
+        } else {
+                p->window_ns /= 2;
+                if (p->window_ns < POLLING_FIRST_NS)
+                        p->window_ns = 0;
+        }
+}
+
+int polling_parse(const char *text, enum polling_mode *mode)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                if (strcmp(text, names[i]) == 0) {
+                        *mode = (enum polling_mode)i;
+                        return 0;
+                }
+        }
+        return -EINVAL;
+}
+
+const char *polling_name(enum polling_mode mode)
+{
+        return names[mode];
+}

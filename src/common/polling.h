@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* When a thread with nothing to do should look again instead of sleeping: a
+ * sleep and a wake-up cost more processor time, and far more latency, than a
+ * short look around. Pure: the caller brings the clock, in ns. One thread. */
+#ifndef EVERGRANT_COMMON_POLLING_H
+#define EVERGRANT_COMMON_POLLING_H
+
+#include "util.h"
+
+enum polling_mode {
+        POLLING_OFF,  /* sleep at once */
+        POLLING_AUTO, /* as long as it has paid lately, within the budget */
+        POLLING_ON,   /* always, POLLING_ON_NS at a time */
+};
+
+#define POLLING_MOST_NS 100000u      /* auto: about two wake-ups */
+#define POLLING_FIRST_NS 12500u      /* auto: what it starts and ends with */
+#define POLLING_ON_NS 10000000u      /* on: then an idle thread sleeps */
+#define POLLING_FREE_NS 10000u       /* a find so soon cost less than a sleep */
+#define POLLING_PERIOD_NS 100000000u /* what the budget is a share of */
+#define POLLING_BUDGET_PERCENT 25u
+/* Nobody looks at the clock so seldom: another thread wants the processor. */
+#define POLLING_PREEMPTED_NS 30000u
+#define POLLING_REST_FIRST_NS 2000000u
+#define POLLING_REST_MOST_NS 1000000000u
+
+struct polling_counters {
+        uint64_t looks; /* times that it polled */
+        uint64_t finds; /* of these, with success */
+        uint64_t preempted;
+        uint64_t spent_ns;
+};
+
+struct polling {
+        enum polling_mode mode;
+        uint64_t window_ns; /* auto: of the next look */
+        uint64_t period_ns, charged_ns;
+        uint64_t rest_until_ns, rest_ns;
+        struct polling_counters n;
+};
+
+void polling_init(struct polling *p, enum polling_mode mode);
+
+/* How long to look around before sleeping; 0: not at all. */
+uint64_t polling_window(struct polling *p, uint64_t now_ns);
+
+/* It has looked from `start` to `now`. preempted: between two readings of the
+ * clock more than POLLING_PREEMPTED_NS went by. */
+void polling_looked(struct polling *p, uint64_t start_ns, uint64_t now_ns,
+                    bool found, bool preempted);
+
+/* It has slept from `start` to `now`. */
+void polling_slept(struct polling *p, uint64_t start_ns, uint64_t now_ns);
+
+/* -EINVAL for what is none of off, auto, on. */
+int polling_parse(const char *text, enum polling_mode *mode);
+const char *polling_name(enum polling_mode mode);
+
+static inline void polling_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+        __asm__ volatile("yield" ::: "memory");
+#endif
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking around for a while before sleeping: at what the poller knows, at
+ * completions and at posted work. Whether and how long is common/polling.c's.
+ */
+#include "loop_impl.h"
+
+#define LOOKS_PER_CLOCK 32u
+
+void loop_set_poller(struct loop *l, struct loop_poller *p)
+{
+        l->poller = p;
+}
+
+static void publish(struct loop *l)
+{
+        const struct polling_counters *n = &l->polling.n;
+
+        __atomic_store_n(&l->polled.looks, n->looks, __ATOMIC_RELAXED);
+        __atomic_store_n(&l->polled.finds, n->finds, __ATOMIC_RELAXED);
+        __atomic_store_n(&l->polled.preempted, n->preempted, __ATOMIC_RELAXED);
+        __atomic_store_n(&l->polled.spent_ns, n->spent_ns, __ATOMIC_RELAXED);
+}
+
+struct polling_counters loop_polling(const struct loop *l)
+{
+        const struct polling_counters *n = &l->polled;
+
+        return (struct polling_counters){
+                .looks = __atomic_load_n(&n->looks, __ATOMIC_RELAXED),
+                .finds = __atomic_load_n(&n->finds, __ATOMIC_RELAXED),
+                .preempted = __atomic_load_n(&n->preempted, __ATOMIC_RELAXED),
+                .spent_ns = __atomic_load_n(&n->spent_ns, __ATOMIC_RELAXED),
+        };
+}
+
+static bool anything(struct loop *l)
+{
+        if (l->poller->look(l->poller))
+                return true;
+        if (atomic_load_explicit(&l->posted, memory_order_relaxed))
+                return true;
+        return l->uring_ok && loop_uring_has_news(l);
+}
+
+static bool look_around(struct loop *l, uint64_t window_ns)
+{
+        uint64_t start = loop_clock_ns(), now = start, before;
+        bool found = false, preempted = false;
+
+        /* What the turn queued goes to the kernel first. */
+        if (l->uring_ok)
+                loop_uring_wait(l, 0);
+        do {
+                for (unsigned i = 0; i < LOOKS_PER_CLOCK && !found; i++) {
+                        found = anything(l);
+                        if (!found)
+                                polling_relax();
+                }
+                before = now;
+                now = loop_clock_ns();
+                preempted |= !found && now - before > POLLING_PREEMPTED_NS;
+        } while (!found && now - start < window_ns);
+        polling_looked(&l->polling, start, now, found, preempted);
+        publish(l);
+        return found;
+}
+
+bool loop_spin(struct loop *l)
+{
+        uint64_t window_ns;
+
+        if (!l->poller)
+                return false;
+        if (l->polling.mode != POLLING_OFF) {
+                window_ns = polling_window(&l->polling, loop_clock_ns());
+                if (window_ns && look_around(l, window_ns))
+                        return true;
+        }
+        return l->poller->sleep(l->poller);
+}
