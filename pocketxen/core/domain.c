@@ -170,7 +170,7 @@ int px_domain_create(struct px_world *w, const char *name, uint64_t mem_bytes,
         d->frames = (uint32_t)(mem_bytes / PXW_PAGE);
         d->entries = PXW_GRANTS;
         d->ref_hint = GNTTAB_NR_RESERVED_ENTRIES;
-        strcpy(d->name, name);
+        memcpy(d->name, name, strlen(name) + 1);
         ret = domain_memory(d);
         if (ret < 0) {
                 domain_free(d);

@@ -19,7 +19,7 @@ static int connect_socket(bool cloexec)
                 errno = ENOENT;
                 return -1;
         }
-        strcpy(sa.sun_path, path);
+        memcpy(sa.sun_path, path, strlen(path) + 1);
         fd = socket(AF_UNIX, SOCK_SEQPACKET | (cloexec ? SOCK_CLOEXEC : 0), 0);
         if (fd < 0)
                 return -1;
@@ -128,7 +128,7 @@ int px_conn_open(struct px_conn *c, enum pxw_kind kind, bool cloexec,
                  int fds[2])
 {
         struct pxw_request r = {.op = PXW_HELLO, .a = kind, .b = PXW_VERSION};
-        struct pxw_reply reply;
+        struct pxw_reply reply = {0};
 
         c->fd = connect_socket(cloexec);
         if (c->fd < 0)

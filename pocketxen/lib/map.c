@@ -112,7 +112,7 @@ static uint32_t pin_pages(xengnttab_handle *h, struct px_mapping *m,
                 struct px_attached *a;
                 uint32_t *record = m->many ? &m->many[i] : &m->one;
 
-                a = px_warm(h, domids[i * step]);
+                a = px_warm(h, domids[(size_t)i * step]);
                 if (!a || px_pin_ref(h, a, refs[i], (prot & PROT_WRITE) != 0,
                                      record, &frames[i]) != GNTST_okay) {
                         errno = EINVAL;

@@ -149,12 +149,15 @@ static struct json_object *entry_json(const struct px_domain *d,
         put_u64(o, "ref", ref);
         put_u64(o, "to", word >> 16);
         put_u64(o, "frame", d->g.entries[ref].frame);
-        json_object_object_add(o, "readonly",
-                               json_object_new_boolean(word & GTF_readonly));
-        json_object_object_add(o, "reading",
-                               json_object_new_boolean(word & GTF_reading));
-        json_object_object_add(o, "writing",
-                               json_object_new_boolean(word & GTF_writing));
+        json_object_object_add(
+                o, "readonly",
+                json_object_new_boolean((word & GTF_readonly) != 0));
+        json_object_object_add(
+                o, "reading",
+                json_object_new_boolean((word & GTF_reading) != 0));
+        json_object_object_add(
+                o, "writing",
+                json_object_new_boolean((word & GTF_writing) != 0));
         json_object_object_add(o, "state",
                                json_object_new_string(d->grants[ref].sharer
                                                               ? "shared"

@@ -24,7 +24,7 @@ static int on_stopping(sd_event_source *src, uint64_t usec, void *arg)
         if (s->grace_ms < DOM0_LOOK_MS || !srv_kill_domain(dom0, 0))
                 return sd_event_exit(s->ev, 0);
         s->grace_ms -= DOM0_LOOK_MS;
-        sd_event_source_set_time_relative(src, DOM0_LOOK_MS * 1000u);
+        sd_event_source_set_time_relative(src, DOM0_LOOK_MS * UINT64_C(1000));
         return sd_event_source_set_enabled(src, SD_EVENT_ONESHOT);
 }
 
@@ -99,7 +99,8 @@ static void tear_down(struct server *s)
         char path[SRV_PATH_BYTES + 24];
 
         while ((d = LIST_FIRST(&s->domains))) {
-                if (d->domid == 0)
+                /* It takes itself off the list, which clang-tidy misses. */
+                if (d->domid == 0) // NOLINT(*-unix.Malloc)
                         kill_domain0(d);
                 if (!d->d->dying)
                         srv_domain_destroy(d);
@@ -132,7 +133,7 @@ int srv_run(const char *dir, int ready_fd)
                         dir);
                 return 1;
         }
-        strcpy(s.dir, dir);
+        memcpy(s.dir, dir, strlen(dir) + 1);
         /* A domain costs five descriptors, a handle up to three. */
         if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
                 files.rlim_cur = files.rlim_max;

@@ -136,7 +136,8 @@ int children_add(struct bytes *b, const char *name)
 {
         size_t len = strlen(name) + 1;
 
-        if (b->len + len > b->room && bytes_reserve(b, b->room * 2 + len) < 0)
+        if (b->len + len > b->room &&
+            bytes_reserve(b, (size_t)b->room * 2 + len) < 0)
                 return -ENOMEM;
         memcpy(b->p + b->len, name, len);
         b->len += (uint32_t)len;

@@ -150,10 +150,9 @@ int do_control(struct request *r)
                               "quota\t[<domid>]\n");
         else if (strcmp(s[0], "quota") == 0)
                 return control_quota(r, s[1]);
-        else if (strcmp(s[0], "check") == 0 && !s[1])
-                reply_ok(r); /* there is no database on disk to be wrong */
-        else if (strcmp(s[0], "print") == 0 && s[1])
-                reply_ok(r); /* and no log to print to */
+        else if ((strcmp(s[0], "check") == 0 && !s[1]) ||
+                 (strcmp(s[0], "print") == 0 && s[1]))
+                reply_ok(r); /* no database on disk, and no log to print to */
         else
                 return -EINVAL;
         return 0;

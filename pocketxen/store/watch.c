@@ -62,7 +62,7 @@ int watch_add(struct xstore_conn *c, const char *path, size_t len,
         if (!w)
                 return -ENOMEM;
         memcpy(w->path, path, len);
-        w->token = strcpy(w->path + len + 1, token);
+        w->token = memcpy(w->path + len + 1, token, strlen(token) + 1);
         w->path_len = (uint32_t)len;
         w->hash = path_hash(path, len);
         w->strip = strip;

@@ -54,7 +54,8 @@ void xstore_destroy(struct xstore *xs)
         if (!xs)
                 return;
         while (xs->conns)
-                xstore_conn_close(xs->conns);
+                /* It takes itself off the list, which clang-tidy misses. */
+                xstore_conn_close(xs->conns); // NOLINT(*-unix.Malloc)
         table_release(&xs->table);
         free(xs->watches.slots);
         free(xs->watches.matches);

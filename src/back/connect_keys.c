@@ -78,7 +78,7 @@ static int read_one_ref(const struct source *s, bool order_written,
                         struct connect_keys *k, unsigned ring)
 {
         char key[CONNECT_KEY_BYTES];
-        uint64_t ref;
+        uint64_t ref = 0;
         int ret;
 
         connect_ring_key(key, k->nrings, ring, "ring-ref");
@@ -102,7 +102,7 @@ static int read_refs(const struct source *s, struct connect_keys *k,
                      unsigned ring)
 {
         char name[24], key[CONNECT_KEY_BYTES];
-        uint64_t ref;
+        uint64_t ref = 0;
         int ret;
 
         for (unsigned i = 0; i < 1u << k->ring_order; i++) {
@@ -119,7 +119,7 @@ static int read_refs(const struct source *s, struct connect_keys *k,
 static int read_order(const struct source *s, unsigned max_order, bool *written,
                       struct connect_keys *k)
 {
-        uint64_t order;
+        uint64_t order = 0;
         int ret = read_number(s, "ring-page-order", UINT32_MAX, &order);
 
         *written = ret == 0;
@@ -141,7 +141,7 @@ static int read_rings(const struct source *s, unsigned max_order,
 {
         char key[CONNECT_KEY_BYTES];
         bool order_written;
-        uint64_t port;
+        uint64_t port = 0;
         int ret = read_order(s, max_order, &order_written, k);
 
         for (unsigned i = 0; ret == 0 && i < k->nrings; i++) {
@@ -198,7 +198,7 @@ static int read_protocol(const struct source *s, struct connect_keys *k)
 static int read_queues(const struct source *s, unsigned max_queues,
                        struct connect_keys *k)
 {
-        uint64_t queues;
+        uint64_t queues = 0;
         int ret =
                 number_or(s, "multi-queue-num-queues", UINT32_MAX, 1, &queues);
 
@@ -218,7 +218,7 @@ int connect_keys_read(connect_read read, void *arg,
                       struct err *e)
 {
         const struct source s = {read, arg, e};
-        uint64_t persistent;
+        uint64_t persistent = 0;
         int ret;
 
         memset(k, 0, sizeof(*k));

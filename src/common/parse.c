@@ -49,7 +49,7 @@ int parse_size(const char *s, uint64_t *bytes)
         if (ret < 0)
                 return ret;
         if (*end) {
-                char c = *end == 'K' ? 'k' : *end;
+                char c = (char)(*end == 'K' ? 'k' : *end);
 
                 if (c == 'm' || c == 'g' || c == 't')
                         c = (char)(c - 'a' + 'A');

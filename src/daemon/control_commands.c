@@ -108,7 +108,7 @@ static int run_stat(struct daemon *d, struct json_object *request,
                     struct json_object *reply, struct err *e)
 {
         struct json_object *disks;
-        bool one_domain, one_vdev;
+        bool one_domain = false, one_vdev = false;
         uint32_t domid = 0, vdev = 0;
         unsigned n = 0;
         int ret = get_domain(d, request, &one_domain, &domid, e);
@@ -137,7 +137,7 @@ static int run_stat(struct daemon *d, struct json_object *request,
 static int run_resize(struct daemon *d, struct json_object *request,
                       struct json_object *reply, struct err *e)
 {
-        bool has_domain, has_vdev;
+        bool has_domain = false, has_vdev = false;
         uint32_t domid = 0, vdev = 0;
         uint64_t bytes = 0;
         struct disk *k;

@@ -28,7 +28,7 @@ static int fill_address(const char *path, struct sockaddr_un *addr,
                                "the control socket's path is too long (%zu "
                                "bytes, at most %zu): %s",
                                strlen(path), sizeof(addr->sun_path) - 1, path);
-        strcpy(addr->sun_path, path);
+        memcpy(addr->sun_path, path, strlen(path) + 1);
         return 0;
 }
 

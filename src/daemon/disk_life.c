@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Less than a toolstack waits: libxl's and `evergrant detach` have 10 s. */
-#define CLOSE_PATIENCE_US (5u * 1000000u)
+#define CLOSE_PATIENCE_US (5 * UINT64_C(1000000))
 
 static void close_disk(struct disk *k)
 {

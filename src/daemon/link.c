@@ -11,7 +11,7 @@
 #define RETRY_MIN_MS 100u
 #define RETRY_MAX_MS 5000u
 /* An event may have been lost with a xenstored; this is the safety net. */
-#define PATROL_US (10u * 1000000u)
+#define PATROL_US (10 * UINT64_C(1000000))
 /* As long as a guest waits for a disk that could not be opened. */
 #define HURRY_US 250000u
 

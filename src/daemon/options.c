@@ -48,7 +48,7 @@ static int set_idle(struct options *o, const char *arg)
 {
         uint64_t seconds;
 
-        if (parse_u64(arg, 365u * 86400u, &seconds) < 0)
+        if (parse_u64(arg, 365 * UINT64_C(86400), &seconds) < 0)
                 return -EINVAL;
         o->idle_ms = seconds * 1000;
         return 0;

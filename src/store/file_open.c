@@ -122,7 +122,7 @@ static int check_open(struct file *f, const char *path, bool readonly,
                       struct err *e)
 {
         struct stat st;
-        uint64_t size_bytes;
+        uint64_t size_bytes = 0;
         int ret, flags;
 
         if (fstat(f->fd, &st) < 0)

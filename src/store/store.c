@@ -94,7 +94,7 @@ int store_check_size(const char *what, uint64_t bytes, struct err *e)
                                "%s: the size, %llu bytes, is no multiple of "
                                "512; the next one is %llu",
                                what, (unsigned long long)bytes,
-                               (unsigned long long)(bytes - bytes % 512 + 512));
+                               (unsigned long long)bytes - bytes % 512 + 512);
         return 0;
 }
 
