@@ -90,6 +90,8 @@ int back_thread_start(struct back_thread **t, unsigned index,
 /* No queue may be attached. Accepts NULL. */
 void back_thread_stop(struct back_thread *t);
 unsigned back_thread_queues(const struct back_thread *t); /* control thread */
+/* What looking before sleeping came to. */
+struct polling_counters back_thread_polling(const struct back_thread *t);
 bool back_thread_has_uring(const struct back_thread *t, const char **why);
 
 /* Readable when done callbacks wait; back_control_run calls them. */

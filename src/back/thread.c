@@ -282,6 +282,11 @@ unsigned back_thread_queues(const struct back_thread *t)
         return t->queues;
 }
 
+struct polling_counters back_thread_polling(const struct back_thread *t)
+{
+        return loop_polling(t->loop);
+}
+
 bool back_thread_has_uring(const struct back_thread *t, const char **why)
 {
         return loop_has_uring(t->loop, why);

@@ -36,6 +36,23 @@ static void print_rule(FILE *f, struct json_object *reply)
                 text_duration_ns(cs, sizeof(cs), copy_seg));
 }
 
+static void print_polling(FILE *f, struct json_object *d)
+{
+        struct json_object *p = view_field(d, "polling");
+        char plain[32], looks[TEXT_NUMBER_BYTES], time[TEXT_NUMBER_BYTES];
+        uint64_t n, finds, spent_ns;
+
+        if (!view_count(p, "looks", &n) || !view_count(p, "finds", &finds) ||
+            !view_count(p, "spent_ns", &spent_ns))
+                return;
+        fprintf(f, "polling %s: looked %s times before sleeping, %.0f %% of "
+                   "them with success, %s in all\n",
+                text_plain(plain, sizeof(plain), view_string(p, "mode", "?")),
+                text_count(looks, sizeof(looks), n),
+                n ? 100.0 * (double)finds / (double)n : 0.0,
+                text_duration_ns(time, sizeof(time), (double)spent_ns));
+}
+
 void show_daemon(struct json_object *reply, FILE *f)
 {
         struct json_object *d = view_field(reply, "daemon");
@@ -62,5 +79,6 @@ void show_daemon(struct json_object *reply, FILE *f)
                 fprintf(f, "caps of kept grants: %s of a budget of %s pages\n",
                         text_count(used, sizeof(used), n),
                         text_count(all, sizeof(all), budget));
+        print_polling(f, d);
         print_rule(f, reply);
 }

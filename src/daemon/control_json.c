@@ -125,6 +125,27 @@ static struct json_object *rule(const struct back_rule *r)
         return o;
 }
 
+static struct json_object *polling(const struct daemon *d)
+{
+        struct json_object *o = json_object_new_object();
+        struct polling_counters sum = {0};
+
+        for (unsigned i = 0; i < d->nthreads; i++) {
+                struct polling_counters n = back_thread_polling(d->threads[i]);
+
+                sum.looks += n.looks;
+                sum.finds += n.finds;
+                sum.preempted += n.preempted;
+                sum.spent_ns += n.spent_ns;
+        }
+        add_text(o, "mode", polling_name(d->options.polling));
+        add_number(o, "looks", sum.looks);
+        add_number(o, "finds", sum.finds);
+        add_number(o, "preempted", sum.preempted);
+        add_number(o, "spent_ns", sum.spent_ns);
+        return o;
+}
+
 struct json_object *control_json_daemon(struct daemon *d)
 {
         struct json_object *o = json_object_new_object();
@@ -136,6 +157,7 @@ struct json_object *control_json_daemon(struct daemon *d)
         add_number(o, "io_threads", d->nthreads);
         add_bool(o, "uring", uring);
         add_text(o, "uring_why", uring ? NULL : why);
+        json_object_object_add(o, "polling", polling(d));
         json_object_object_add(o, "rule", rule(&d->rule));
         add_number(o, "map_budget", d->budget.total);
         add_number(o, "map_budget_used", d->budget.used);

@@ -4,6 +4,7 @@
  * either, and the backend sends none. */
 #include "front.h"
 
+#include <sched.h>
 #include <time.h>
 
 #define LOOKS_PER_CLOCK 32u
@@ -50,6 +51,9 @@ static bool look(struct eg_disk *d, const bool *stop)
                 preempted |= !found && now - before > POLLING_PREEMPTED_NS;
                 if (!found) {
                         pthread_mutex_unlock(&d->lock);
+                        /* Perhaps by the very thread that we wait for. */
+                        if (preempted)
+                                sched_yield();
                         pthread_mutex_lock(&d->lock);
                         found = (stop && *stop) || d->done.n;
                 }

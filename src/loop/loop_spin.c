@@ -4,6 +4,8 @@
  */
 #include "loop_impl.h"
 
+#include <sched.h>
+
 #define LOOKS_PER_CLOCK 32u
 
 void loop_set_poller(struct loop *l, struct loop_poller *p)
@@ -59,6 +61,9 @@ static bool look_around(struct loop *l, uint64_t window_ns)
                 before = now;
                 now = loop_clock_ns();
                 preempted |= !found && now - before > POLLING_PREEMPTED_NS;
+                /* Perhaps by the very thread that we wait for. */
+                if (preempted && !found)
+                        sched_yield();
         } while (!found && now - start < window_ns);
         polling_looked(&l->polling, start, now, found, preempted);
         publish(l);

@@ -22,8 +22,9 @@ int rig_teardown(void **state);
 #f " (ppoll)", f, rig_setup_poll, rig_teardown, NULL \
         }
 
-extern const struct CMUnitTest watch_tests[], op_tests[], call_tests[];
-extern const size_t watch_tests_n, op_tests_n, call_tests_n;
+extern const struct CMUnitTest watch_tests[], op_tests[], call_tests[],
+        spin_tests[];
+extern const size_t watch_tests_n, op_tests_n, call_tests_n, spin_tests_n;
 
 /* A loop_work and a loop_timer function that stop the loop in arg. */
 void stop_work(void *arg);

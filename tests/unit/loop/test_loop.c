@@ -54,5 +54,7 @@ int main(void)
         n += op_tests_n;
         memcpy(tests + n, call_tests, call_tests_n * sizeof(*tests));
         n += call_tests_n;
+        memcpy(tests + n, spin_tests, spin_tests_n * sizeof(*tests));
+        n += spin_tests_n;
         return _cmocka_run_group_tests("loop", tests, n, NULL, NULL);
 }

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* The clock is the tests': every line holds on a busy machine too. */
+#include "test.h"
+
+#include "common/polling.h"
+
+#include <errno.h>
+
+#define US UINT64_C(1000)
+#define MS (1000 * US)
+
+static struct polling started(enum polling_mode mode)
+{
+        struct polling p;
+
+        polling_init(&p, mode);
+        return p;
+}
+
+/* Sleeps of `sleep` ns, n times; the window afterwards. */
+static uint64_t after_sleeps(struct polling *p, uint64_t *now, unsigned n,
+                             uint64_t sleep)
+{
+        for (unsigned i = 0; i < n; i++, *now += sleep)
+                polling_slept(p, *now, *now + sleep);
+        return polling_window(p, *now);
+}
+
+static void off_never_looks(void **state)
+{
+        struct polling p = started(POLLING_OFF);
+        uint64_t now = 5 * MS;
+
+        assert_int_equal(after_sleeps(&p, &now, 20, 10 * US), 0);
+}
+
+static void on_always_looks(void **state)
+{
+        struct polling p = started(POLLING_ON);
+        uint64_t now = 5 * MS;
+
+        assert_int_equal(polling_window(&p, 0), POLLING_ON_NS);
+        polling_looked(&p, now, now + POLLING_ON_NS, false, true);
+        assert_int_equal(after_sleeps(&p, &now, 20, 900 * MS), POLLING_ON_NS);
+}
+
+static void short_sleeps_widen_the_window_and_long_ones_close_it(void **state)
+{
+        struct polling p = started(POLLING_AUTO);
+        uint64_t now = 5 * MS;
+
+        assert_int_equal(polling_window(&p, now), 0);
+        assert_int_equal(after_sleeps(&p, &now, 1, 20 * US), POLLING_FIRST_NS);
+        assert_int_equal(after_sleeps(&p, &now, 1, 20 * US),
+                         2 * POLLING_FIRST_NS);
+        assert_int_equal(after_sleeps(&p, &now, 20, 100 * US), POLLING_MOST_NS);
+        assert_int_equal(after_sleeps(&p, &now, 1, 101 * US),
+                         POLLING_MOST_NS / 2);
+        assert_int_equal(after_sleeps(&p, &now, 3, 1 * MS), 0);
+        assert_int_equal(after_sleeps(&p, &now, 1, 20 * US), POLLING_FIRST_NS);
+}
+
+static void looking_in_vain_has_a_budget(void **state)
+{
+        struct polling p = started(POLLING_AUTO);
+        uint64_t now = POLLING_PERIOD_NS, begin, spent = 0;
+
+        after_sleeps(&p, &now, 10, 10 * US);
+        (void)polling_window(&p, now);
+        begin = now;
+        while (polling_window(&p, now)) {
+                uint64_t took = polling_window(&p, now);
+
+                polling_looked(&p, now, now + took, false, false);
+                now += took;
+                spent += took;
+                assert_true(spent <= POLLING_PERIOD_NS);
+        }
+        /* a quarter of the period, and at most one look more */
+        assert_in_range(spent, 25 * MS, 25 * MS + POLLING_MOST_NS);
+        assert_int_equal(polling_window(&p, begin + POLLING_PERIOD_NS - 1), 0);
+        assert_int_not_equal(polling_window(&p, begin + POLLING_PERIOD_NS), 0);
+}
+
+static void quick_finds_cost_nothing_and_slow_ones_do(void **state)
+{
+        struct polling p = started(POLLING_AUTO);
+        uint64_t now = POLLING_PERIOD_NS;
+
+        after_sleeps(&p, &now, 10, 10 * US);
+        for (unsigned i = 0; i < 9000; i++, now += 10 * US) {
+                assert_int_not_equal(polling_window(&p, now), 0);
+                polling_looked(&p, now, now + POLLING_FREE_NS, true, false);
+        }
+        now += POLLING_PERIOD_NS;
+        (void)polling_window(&p, now);
+        for (unsigned i = 0; i < 500; i++, now += 51 * US)
+                polling_looked(&p, now, now + 50 * US, true, false);
+        assert_int_equal(polling_window(&p, now), 0);
+}
+
+static void who_is_preempted_rests_twice_as_long_each_time(void **state)
+{
+        struct polling p = started(POLLING_AUTO);
+        uint64_t now = 7 * MS, rest = POLLING_REST_FIRST_NS;
+
+        for (unsigned i = 0; i < 4; i++, rest *= 2) {
+                after_sleeps(&p, &now, 10, 10 * US);
+                assert_int_not_equal(polling_window(&p, now), 0);
+                polling_looked(&p, now, now, false, true);
+                assert_int_equal(polling_window(&p, now + rest - 1), 0);
+                assert_int_not_equal(polling_window(&p, now + rest), 0);
+                now += rest;
+        }
+        assert_int_equal(p.n.preempted, 4);
+        /* Long after: from the beginning. */
+        now += 1000 * MS;
+        polling_looked(&p, now, now, false, true);
+        assert_int_equal(polling_window(&p, now + POLLING_REST_FIRST_NS - 1),
+                         0);
+        assert_int_not_equal(polling_window(&p, now + POLLING_REST_FIRST_NS),
+                             0);
+}
+
+static void a_rest_has_an_end(void **state)
+{
+        struct polling p = started(POLLING_AUTO);
+        uint64_t now = 7 * MS;
+
+        after_sleeps(&p, &now, 10, 10 * US);
+        for (unsigned i = 0; i < 64; i++)
+                polling_looked(&p, now, now, false, true);
+        assert_int_not_equal(polling_window(&p, now + POLLING_REST_MOST_NS), 0);
+}
+
+static void names_come_back(void **state)
+{
+        enum polling_mode mode = POLLING_OFF;
+
+        assert_int_equal(polling_parse("auto", &mode), 0);
+        assert_int_equal(mode, POLLING_AUTO);
+        assert_string_equal(polling_name(mode), "auto");
+        assert_int_equal(polling_parse("", &mode), -EINVAL);
+        assert_int_equal(polling_parse("ON", &mode), -EINVAL);
+        assert_int_equal(polling_parse("off ", &mode), -EINVAL);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(off_never_looks),
+                cmocka_unit_test(on_always_looks),
+                cmocka_unit_test(
+                        short_sleeps_widen_the_window_and_long_ones_close_it),
+                cmocka_unit_test(looking_in_vain_has_a_budget),
+                cmocka_unit_test(quick_finds_cost_nothing_and_slow_ones_do),
+                cmocka_unit_test(
+                        who_is_preempted_rests_twice_as_long_each_time),
+                cmocka_unit_test(a_rest_has_an_end),
+                cmocka_unit_test(names_come_back),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
