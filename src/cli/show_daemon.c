@@ -45,8 +45,9 @@ static void print_polling(FILE *f, struct json_object *d)
         if (!view_count(p, "looks", &n) || !view_count(p, "finds", &finds) ||
             !view_count(p, "spent_ns", &spent_ns))
                 return;
-        fprintf(f, "polling %s: looked %s times before sleeping, %.0f %% of "
-                   "them with success, %s in all\n",
+        fprintf(f,
+                "polling %s: looked %s times before sleeping, %.0f %% of "
+                "them with success, %s in all\n",
                 text_plain(plain, sizeof(plain), view_string(p, "mode", "?")),
                 text_count(looks, sizeof(looks), n),
                 n ? 100.0 * (double)finds / (double)n : 0.0,
