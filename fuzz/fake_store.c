@@ -2,11 +2,7 @@
 #include "fake_store.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-#include "common/parse.h"
 
 #define MAX_NODES 200
 
@@ -71,52 +67,10 @@ int xen_store_read(struct xen_store *s, const char *path, char **value)
         return 0;
 }
 
-int xen_store_read_u64(struct xen_store *s, const char *path, uint64_t max,
-                       uint64_t *value)
-{
-        CLEANUP_FREE char *text = NULL;
-        int ret = xen_store_read(s, path, &text);
-
-        if (ret < 0)
-                return ret;
-        return parse_u64(text, max, value) < 0 ? -EINVAL : 0;
-}
-
-int xen_store_read_u64_or(struct xen_store *s, const char *path, uint64_t max,
-                          uint64_t absent, uint64_t *value)
-{
-        int ret = xen_store_read_u64(s, path, max, value);
-
-        if (ret != -ENOENT)
-                return ret;
-        *value = absent;
-        return 0;
-}
-
-enum xenbus_state xen_store_read_state(struct xen_store *s, const char *path)
-{
-        uint64_t v;
-
-        return xen_store_read_u64(s, path, 8, &v) < 0 ? XENBUS_UNKNOWN
-                                                      : (enum xenbus_state)v;
-}
-
 int xen_store_write(struct xen_store *s, const char *path, const char *value)
 {
         fake_store_set(path, value);
         return 0;
-}
-
-int xen_store_printf(struct xen_store *s, const char *path, const char *fmt,
-                     ...)
-{
-        char value[256];
-        va_list ap;
-
-        va_start(ap, fmt);
-        vsnprintf(value, sizeof(value), fmt, ap);
-        va_end(ap);
-        return xen_store_write(s, path, value);
 }
 
 int xen_store_rm(struct xen_store *s, const char *path)

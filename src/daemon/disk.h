@@ -34,6 +34,9 @@ struct disk_view {
         enum xenbus_state own, front;
 };
 
+/* Whether the frontend's keys were read since the look, and made sense. */
+enum disk_tried { DISK_TRIED_NOTHING, DISK_TRIED_KEYS, DISK_TRIED_BAD_KEYS };
+
 enum disk_job { DISK_IDLE, DISK_ATTACHING, DISK_DETACHING };
 
 /* What follows when the ring is let go. */
@@ -68,6 +71,7 @@ struct disk {
         struct disk_view view; /* as last read */
         struct store *store;
         struct connect_keys keys;
+        enum disk_tried tried;
         struct back_queue_params params; /* the last ring's; the rest is one */
         struct disk_ring rings[CONNECT_MAX_QUEUES];
         unsigned nrings; /* held: being attached, served, being detached */
@@ -136,7 +140,11 @@ int disk_read_front(void *arg, const char *key, char **value);
 /* All of these change nothing and return -ENOENT if the nodes are gone (so
  * that none comes back to life), -ECANCELED if the state node is no longer
  * what it has to be (the toolstack was faster), -ENOTCONN without xenstore. */
-int disk_write_state(struct disk *k, enum xenbus_state state);
+int disk_write_closed(struct disk *k); /* state 6, if it is 5 */
+/* State 5, and with it the error; -ECANCELED also if the frontend is no longer
+ * what the look saw. */
+int disk_write_closing(struct disk *k);
+int disk_write_failed(struct disk *k);
 int disk_write_offer(struct disk *k);     /* features, state 2 */
 int disk_write_connected(struct disk *k); /* sizes, features, state 4 */
 int disk_write_sectors(struct disk *k);   /* and the kick: state as it is */

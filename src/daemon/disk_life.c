@@ -10,11 +10,21 @@
 /* Less than a toolstack waits: libxl's and `evergrant detach` have 10 s. */
 #define CLOSE_PATIENCE_US (5 * UINT64_C(1000000))
 
+/* The frontend has moved since the look: what followed from it is void. */
+static void look_again(struct disk *k)
+{
+        k->failed = false;
+        k->error[0] = '\0';
+        disk_detach(k, DISK_AFTER_RESTART);
+}
+
 static void close_disk(struct disk *k)
 {
-        if (k->view.own != XENBUS_CLOSING)
-                (void)disk_write_state(k, XENBUS_CLOSING);
-        disk_detach(k, DISK_AFTER_CLOSE);
+        if (k->view.own != XENBUS_CLOSING &&
+            disk_write_closing(k) == -ECANCELED)
+                look_again(k);
+        else
+                disk_detach(k, DISK_AFTER_CLOSE);
 }
 
 void disk_fail(struct disk *k, const char *fmt, ...)
@@ -24,12 +34,19 @@ void disk_fail(struct disk *k, const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(k->error, sizeof(k->error), fmt, ap);
         va_end(ap);
-        disk_log(k, LOG_LVL_ERR, "%s", k->error);
         k->failed = true;
         k->failed_front = k->view.front;
-        (void)disk_write_error(k);
+        if (k->view.own == XENBUS_CLOSING || k->view.own == XENBUS_CLOSED) {
+                (void)disk_write_error(k);
+        } else if (disk_write_failed(k) == -ECANCELED) {
+                log_debug("domain %u %s: %s; but the frontend has moved",
+                          k->domid, k->name, k->error);
+                look_again(k);
+                return;
+        }
+        disk_log(k, LOG_LVL_ERR, "%s", k->error);
         if (k->nrings || k->view.own != XENBUS_CLOSED)
-                close_disk(k);
+                disk_detach(k, DISK_AFTER_CLOSE);
 }
 
 static void unexpected_state(struct disk *k, enum connect_own own)
@@ -139,11 +156,13 @@ static void attach(struct disk *k)
         if (!k->store && disk_prepare(k) < 0)
                 return;
         offer = (struct connect_offer){k->config.ring_order, k->config.queues};
+        k->tried = DISK_TRIED_KEYS;
         if (connect_keys_read(disk_read_front, k, &offer, &k->keys, &e) == 0) {
                 if (!disk_offers_persistent(k))
                         k->keys.persistent = false; /* both have to want it */
                 disk_attach(k, false, false);
         } else if (disk_store_answers(k->daemon)) {
+                k->tried = DISK_TRIED_BAD_KEYS;
                 disk_fail(k, "%s", e.text);
         } else {
                 scan_store_trouble(k->daemon);
@@ -235,6 +254,7 @@ void disk_reconcile(struct disk *k)
                 scan_store_trouble(k->daemon);
         if (ret < 0)
                 return;
+        k->tried = DISK_TRIED_NOTHING;
         (void)scan_watch_front(k->daemon, k);
         unlatch(k);
         if (!k->adopted && !k->view.gone && !k->view.dead) {

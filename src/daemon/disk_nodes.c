@@ -89,15 +89,13 @@ static int change(const struct change *c)
         return ret;
 }
 
-int disk_write_state(struct disk *k, enum xenbus_state state)
+int disk_write_closed(struct disk *k)
 {
         /* 6 only ends what 5 began: the toolstack may have made the disk anew
          * while its ring was let go. */
         return change(&(struct change){.disk = k,
-                                       .from = state == XENBUS_CLOSED
-                                                       ? BIT(XENBUS_CLOSING)
-                                                       : ANY_STATE,
-                                       .state = state});
+                                       .from = BIT(XENBUS_CLOSING),
+                                       .state = XENBUS_CLOSED});
 }
 
 /* ---- features --------------------------------------------------------------
@@ -180,6 +178,8 @@ int disk_write_offer(struct disk *k)
                 .state = XENBUS_INIT_WAIT});
 }
 
+/* ---- the frontend may have moved since the look ------------------------- */
+
 static bool same_rings(const struct connect_keys *a,
                        const struct connect_keys *b)
 {
@@ -193,22 +193,45 @@ static bool same_rings(const struct connect_keys *a,
         return true;
 }
 
+static enum xenbus_state front_state(struct xen_store *s, struct disk *k)
+{
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "%s/state", k->front);
+        return xen_store_read_state(s, path);
+}
+
+static bool keys_are_still(struct disk *k)
+{
+        const struct connect_offer offer = {k->config.ring_order,
+                                            k->config.queues};
+        struct connect_keys now;
+        bool good =
+                connect_keys_read(disk_read_front, k, &offer, &now, NULL) == 0;
+
+        if (k->tried == DISK_TRIED_BAD_KEYS)
+                return !good;
+        return good && same_rings(&now, &k->keys);
+}
+
 /* Attaching takes its time. A guest's program that ended and came back
  * meanwhile has another ring, and would take state 4 for that one (found by
  * tests/model/spin/connect.pml). */
 static bool ring_is_still(struct xen_store *s, struct disk *k)
 {
-        const struct connect_offer offer = {k->config.ring_order,
-                                            k->config.queues};
-        struct connect_keys now;
-        enum xenbus_state front;
-        char path[XEN_STORE_PATH_BYTES];
+        enum xenbus_state front = front_state(s, k);
 
-        snprintf(path, sizeof(path), "%s/state", k->front);
-        front = xen_store_read_state(s, path);
         return (front == XENBUS_INITIALISED || front == XENBUS_CONNECTED) &&
-               connect_keys_read(disk_read_front, k, &offer, &now, NULL) == 0 &&
-               same_rings(&now, &k->keys);
+               keys_are_still(k);
+}
+
+/* Closing takes the disk away from whoever is there by now, and a program
+ * that follows a killed one passes through 6 on its way to 1 (the same model).
+ * So it has to be the one that the look saw, with the keys that failed. */
+static bool front_is_still(struct xen_store *s, struct disk *k)
+{
+        return front_state(s, k) == k->view.front &&
+               (k->tried == DISK_TRIED_NOTHING || keys_are_still(k));
 }
 
 static int write_connected(struct xen_store *s, struct disk *k)
@@ -243,6 +266,19 @@ int disk_write_sectors(struct disk *k)
                                        .state = XENBUS_CONNECTED});
 }
 
+static int write_closing(struct xen_store *s, struct disk *k)
+{
+        return front_is_still(s, k) ? 0 : -ECANCELED;
+}
+
+int disk_write_closing(struct disk *k)
+{
+        return change(&(struct change){.disk = k,
+                                       .from = ANY_STATE,
+                                       .write = write_closing,
+                                       .state = XENBUS_CLOSING});
+}
+
 /* ---- errors, marks
  * ----------------------------------------------------------- */
 
@@ -259,6 +295,19 @@ static int write_error(struct xen_store *s, struct disk *k)
         if (ret == 0)
                 ret = xen_store_write(s, path, k->error);
         return ret;
+}
+
+static int write_failed(struct xen_store *s, struct disk *k)
+{
+        return front_is_still(s, k) ? write_error(s, k) : -ECANCELED;
+}
+
+int disk_write_failed(struct disk *k)
+{
+        return change(&(struct change){.disk = k,
+                                       .from = ANY_STATE,
+                                       .write = write_failed,
+                                       .state = XENBUS_CLOSING});
 }
 
 int disk_write_error(struct disk *k)

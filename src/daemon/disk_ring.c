@@ -202,7 +202,7 @@ static void let_go(struct disk *k)
                 if (!k->view.online)
                         disk_close_store(k);
                 disk_forget_ring_keys(k);
-                (void)disk_write_state(k, XENBUS_CLOSED);
+                (void)disk_write_closed(k);
                 break;
         case DISK_AFTER_REMOVE:
                 disk_close_store(k);
@@ -211,7 +211,10 @@ static void let_go(struct disk *k)
                 scan_mark_all(d);
                 return;
         case DISK_AFTER_RESTART:
-                disk_close_store(k);
+                /* The frontend's doing alone takes no memory disk's contents
+                 * away. */
+                if (k->view.own == XENBUS_INITIALISING)
+                        disk_close_store(k);
                 break;
         case DISK_AFTER_STOP:
                 if (!k->connected_due)

@@ -2,12 +2,9 @@
 #include "store_handle.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <xen/io/xs_wire.h>
 
-#include "common/parse.h"
 #include "quiet.h"
 
 #define TRANSACTION_TRIES 16
@@ -124,37 +121,6 @@ int xen_store_read(struct xen_store *s, const char *path, char **value)
         return 0;
 }
 
-int xen_store_read_u64(struct xen_store *s, const char *path, uint64_t max,
-                       uint64_t *value)
-{
-        CLEANUP_FREE char *text = NULL;
-        int ret = xen_store_read(s, path, &text);
-
-        if (ret < 0)
-                return ret;
-        return parse_u64(text, max, value) < 0 ? -EINVAL : 0;
-}
-
-int xen_store_read_u64_or(struct xen_store *s, const char *path, uint64_t max,
-                          uint64_t absent, uint64_t *value)
-{
-        int ret = xen_store_read_u64(s, path, max, value);
-
-        if (ret != -ENOENT)
-                return ret;
-        *value = absent;
-        return 0;
-}
-
-enum xenbus_state xen_store_read_state(struct xen_store *s, const char *path)
-{
-        uint64_t state;
-
-        if (xen_store_read_u64(s, path, XENBUS_STATES - 1, &state) < 0)
-                return XENBUS_UNKNOWN;
-        return (enum xenbus_state)state;
-}
-
 int xen_store_write(struct xen_store *s, const char *path, const char *value)
 {
         size_t len = strlen(value);
@@ -165,23 +131,6 @@ int xen_store_write(struct xen_store *s, const char *path, const char *value)
         if (!xs_write(s->xs, s->transaction, path, value, (unsigned)len))
                 return xen_call_error();
         return 0;
-}
-
-int xen_store_printf(struct xen_store *s, const char *path, const char *fmt,
-                     ...)
-{
-        CLEANUP_FREE char *value = NULL;
-        va_list ap;
-        int len;
-
-        va_start(ap, fmt);
-        len = vasprintf(&value, fmt, ap);
-        va_end(ap);
-        if (len < 0) {
-                value = NULL; /* undefined after a failure */
-                return -ENOMEM;
-        }
-        return xen_store_write(s, path, value);
 }
 
 int xen_store_rm(struct xen_store *s, const char *path)

@@ -108,6 +108,7 @@ inline connect_own(state, held)
 inline map_ring(good)
 {
         atomic {
+                tried_ring = key_ring;
                 if
                 :: key_ring && key_ring == shared_ring ->
                         mapped_ring = key_ring; held = 1; good = 1; served = 1
@@ -117,13 +118,46 @@ inline map_ring(good)
                 fi }
 }
 
-/* disk_life.c, close_disk; disk_ring.c, let_go for DISK_AFTER_CLOSE */
+/* disk_nodes.c, front_is_still: nothing has come between the look (with
+ * FAILS_TOO, the keys that could not be served) and this. */
+#ifdef M_CLOSES_BY_A_STALE_LOOK
+#define FRONT_STILL 1
+#define KEYS_STILL 1
+#else
+#define FRONT_STILL (front_state == v_front)
+#ifdef M_FAILS_BY_STALE_KEYS
+#define KEYS_STILL 1
+#else
+#define KEYS_STILL (!tried || key_ring == tried_ring)
+#endif
+#endif
+
+/* disk_life.c, close_disk and disk_fail; disk_ring.c, let_go for
+ * DISK_AFTER_CLOSE, and for DISK_AFTER_RESTART if the look is stale. */
 inline close_disk()
 {
+        stale = 0;
         if
-        :: v_own != S_CLOSING -> write_back(1, S_CLOSING)
+        :: v_own != S_CLOSING ->
+                atomic {
+                        if
+                        :: nodes && FRONT_STILL && KEYS_STILL ->
+                                back_state = S_CLOSING; CHANGED
+                        :: nodes && !(FRONT_STILL && KEYS_STILL) ->
+                                stale = 1; failed = 0; held = 0;
+                                mapped_ring = 0; back_event = 1
+                        :: else
+                        fi }
         :: else
         fi;
+        if
+        :: stale -> stale = 0
+        :: else -> let_go()
+        fi
+}
+
+inline let_go()
+{
 #ifdef M_CLOSED_BEFORE_UNMAP
         atomic {
                 if
@@ -176,6 +210,7 @@ inline disk_fail()
 inline attach(reattach)
 {
         map_ring(good);
+        tried = !reattach;
         if
         :: !good ->
                 disk_fail()
@@ -187,14 +222,15 @@ inline attach(reattach)
         :: good && reattach ->
                 write_back(back_state == S_CONNECTED, S_CONNECTED)
         fi;
-        good = 0;
+        atomic { good = 0; tried = 0; tried_ring = 0 };
         back_event = 1 /* attached(): scan_mark */
 }
 
 proctype backend()
 {
         byte v_own, v_front, own, action, failed_front;
-        bool v_online, v_gone, v_dead, held, good, later;
+        byte tried_ring;
+        bool v_online, v_gone, v_dead, held, good, later, tried, stale;
 
 end:    do
         :: atomic { (kill_daemon || stop_daemon || back_event) ->
@@ -522,10 +558,8 @@ proctype rest()
         assert(!(asked_away || !domain) || TAKEN_AWAY);
         assert(asked_away || !domain || CONNECTED || CLOSED || LEFT);
         assert(!program || CONNECTED || front_failed);
-#if FAULTS == 0 && PROGRAM_ENDS == 0
-        /* Who is there and was not sent away has a disk. (One that starts
-         * while its predecessor's attach is still under way may be refused, and
-         * says so.) */
+#if FAULTS == 0
+        /* Who is there and was not sent away has a disk. */
         assert(!program || asked_away || CONNECTED)
 #endif
 }

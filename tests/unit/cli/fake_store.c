@@ -2,7 +2,6 @@
 #include "fake_store.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -26,11 +25,24 @@ static int fired;
 static bool watching;
 
 void (*fake_on_sleep)(void);
+void (*fake_on_transaction)(void);
 bool fake_no_xenstore;
 int fake_commits, fake_conflicts_left;
 
+/* As xenstore: relative to the caller's, Domain-0's, directory. */
+static const char *whole(const char *path, char *text)
+{
+        if (*path == '/')
+                return path;
+        snprintf(text, 256, "/local/domain/0/%.200s", path);
+        return text;
+}
+
 static struct node *find(const char *path)
 {
+        char text[256];
+
+        path = whole(path, text);
         for (int i = 0; i < world.n; i++) {
                 if (strcmp(world.nodes[i].path, path) == 0)
                         return &world.nodes[i];
@@ -41,8 +53,9 @@ static struct node *find(const char *path)
 static struct node *make(const char *path)
 {
         struct node *n = find(path), *parent;
-        char up[256];
+        char up[256], text[256];
 
+        path = whole(path, text);
         if (n)
                 return n;
         snprintf(up, sizeof(up), "%s", path);
@@ -74,9 +87,12 @@ void fake_put(const char *path, const char *value)
 
 void fake_remove(const char *path)
 {
-        size_t len = strlen(path);
+        char text[256];
+        size_t len;
         int kept = 0;
 
+        path = whole(path, text);
+        len = strlen(path);
         for (int i = 0; i < world.n; i++) {
                 const char *p = world.nodes[i].path;
                 bool below = strncmp(p, path, len) == 0 &&
@@ -114,7 +130,7 @@ int fake_nodes(void)
 void fake_reset(void)
 {
         world.n = 0;
-        fake_on_sleep = NULL;
+        fake_on_sleep = fake_on_transaction = NULL;
         fake_no_xenstore = watching = false;
         fake_commits = fake_conflicts_left = fired = 0;
         fake_put("/local/domain/0/name", "Domain-0");
@@ -154,6 +170,8 @@ int xen_store_transaction(struct xen_store *s,
         for (int i = 0; i < 16; i++) {
                 int ret;
 
+                if (fake_on_transaction)
+                        fake_on_transaction();
                 snapshot = world;
                 ret = body(s, arg);
                 if (ret == 0 && fake_conflicts_left == 0) {
@@ -177,40 +195,10 @@ int xen_store_read(struct xen_store *s, const char *path, char **value)
         return n ? 0 : -ENOENT;
 }
 
-int xen_store_read_u64(struct xen_store *s, const char *path, uint64_t max,
-                       uint64_t *value)
-{
-        struct node *n = find(path);
-
-        if (!n)
-                return -ENOENT;
-        return parse_u64(n->value, max, value) < 0 ? -EINVAL : 0;
-}
-
-enum xenbus_state xen_store_read_state(struct xen_store *s, const char *path)
-{
-        uint64_t v;
-
-        return xen_store_read_u64(s, path, 8, &v) < 0 ? XENBUS_UNKNOWN
-                                                      : (enum xenbus_state)v;
-}
-
 int xen_store_write(struct xen_store *s, const char *path, const char *value)
 {
         snprintf(make(path)->value, sizeof(world.nodes[0].value), "%s", value);
         return 0;
-}
-
-int xen_store_printf(struct xen_store *s, const char *path, const char *fmt,
-                     ...)
-{
-        char value[2049];
-        va_list ap;
-
-        va_start(ap, fmt);
-        vsnprintf(value, sizeof(value), fmt, ap);
-        va_end(ap);
-        return xen_store_write(s, path, value);
 }
 
 int xen_store_rm(struct xen_store *s, const char *path)
@@ -303,14 +291,4 @@ int xen_store_domain(struct xen_store *s, const char *dom, uint32_t *domid,
         *domid = (uint32_t)v;
         return find(path) ? 0
                           : err_set(e, -ENOENT, "there is no domain '%s'", dom);
-}
-
-const char *xenbus_state_name(enum xenbus_state s)
-{
-        static const char *const names[] = {
-                "Unknown",   "Initialising", "InitWait", "Initialised",
-                "Connected", "Closing",      "Closed",   "7",
-                "8"};
-
-        return names[s];
 }

@@ -10,6 +10,8 @@
 void fake_reset(void);
 /* Called each time the program goes to sleep, in the role of all others. */
 extern void (*fake_on_sleep)(void);
+/* Called before each transaction, for what somebody else did meanwhile. */
+extern void (*fake_on_transaction)(void);
 extern bool fake_no_xenstore;   /* xen_store_open fails */
 extern int fake_commits;        /* transactions that went through */
 extern int fake_conflicts_left; /* that many transactions end in EAGAIN */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,7 +11,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "common/parse.h"
 #include "ring/ring_index.h"
 #include "xen/evtchn.h"
 #include "xen/shares.h"
@@ -148,34 +146,6 @@ int xen_store_read(struct xen_store *s, const char *path, char **value)
         return v ? 0 : -ENOENT;
 }
 
-int xen_store_read_u64(struct xen_store *s, const char *path, uint64_t max,
-                       uint64_t *value)
-{
-        const char *v = fake_get(path);
-
-        if (!v)
-                return -ENOENT;
-        return parse_u64(v, max, value) < 0 ? -EINVAL : 0;
-}
-
-int xen_store_read_u64_or(struct xen_store *s, const char *path, uint64_t max,
-                          uint64_t absent, uint64_t *value)
-{
-        int ret = xen_store_read_u64(s, path, max, value);
-
-        if (ret == -ENOENT)
-                *value = absent;
-        return ret == -ENOENT ? 0 : ret;
-}
-
-enum xenbus_state xen_store_read_state(struct xen_store *s, const char *path)
-{
-        uint64_t v;
-
-        return xen_store_read_u64(s, path, 8, &v) < 0 ? XENBUS_UNKNOWN
-                                                      : (enum xenbus_state)v;
-}
-
 static void backend_follows(const char *state);
 
 int xen_store_write(struct xen_store *s, const char *path, const char *value)
@@ -184,18 +154,6 @@ int xen_store_write(struct xen_store *s, const char *path, const char *value)
         if (strcmp(path, FAKE_F "/state") == 0 && !in_backend && !fake.silent)
                 backend_follows(value);
         return 0;
-}
-
-int xen_store_printf(struct xen_store *s, const char *path, const char *fmt,
-                     ...)
-{
-        char value[256];
-        va_list ap;
-
-        va_start(ap, fmt);
-        vsnprintf(value, sizeof(value), fmt, ap);
-        va_end(ap);
-        return xen_store_write(s, path, value);
 }
 
 int xen_store_rm(struct xen_store *s, const char *path)

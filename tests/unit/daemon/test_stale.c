@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* A look at xenstore and what follows from it are two moments. Between them a
+ * guest's program may have died and the next one come: what it finds must not
+ * be the answer to its predecessor. tests/model/spin/connect.pml searches every
+ * order; here are those that it found. */
+#include "fake_rings.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../cli/fake_store.h"
+
+#define B "/local/domain/0/backend/evergrant/1/51712"
+#define F "/local/domain/1/device/vbd/51712"
+
+static struct daemon daemon_;
+static struct disk *disk;
+
+static void publish(const char *ref, const char *port, const char *state)
+{
+        fake_put(F "/ring-ref", ref);
+        fake_put(F "/event-channel", port);
+        fake_put(F "/protocol", "x86_64-abi");
+        fake_put(F "/feature-persistent", "1");
+        fake_put(F "/state", state);
+}
+
+static int setup(void **state)
+{
+        struct err e = {0};
+
+        fake_reset();
+        fake_rings_reset();
+        fake_put(B "/frontend", F);
+        fake_put(B "/frontend-id", "1");
+        fake_put(B "/online", "1");
+        fake_put(B "/state", "1");
+        fake_put(B "/mode", "w");
+        fake_put(B "/params", "ram:1M");
+        fake_put(F "/backend", B);
+        fake_put(F "/backend-id", "0");
+        fake_put(F "/state", "1");
+        memset(&daemon_, 0, sizeof(daemon_));
+        daemon_.nthreads = 1;
+        daemon_.budget.total = 60000;
+        assert_int_equal(xen_store_open(&daemon_.store, &e), 0);
+        disk = disk_create(&daemon_, 1, 51712);
+        disk_reconcile(disk);
+        assert_string_equal(fake_get(B "/state"), "2");
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        fake_on_transaction = NULL;
+        if (disk->nrings)
+                disk_detach(disk, DISK_AFTER_RESTART);
+        disk_destroy(disk);
+        xen_store_close(daemon_.store);
+        return 0;
+}
+
+static void connects_with(const char *ref, const char *port)
+{
+        fake_on_transaction = NULL;
+        publish(ref, port, "3");
+        disk_reconcile(disk);
+        fake_rings.error = 0;
+        fake_rings_report();
+        assert_string_equal(fake_get(B "/state"), "4");
+        assert_int_equal(fake_rings.ref, atoi(ref));
+        assert_int_equal(fake_rings.held, 1);
+        assert_null(fake_get("/local/domain/0/error/backend/evergrant/1/51712"
+                             "/error"));
+}
+
+/* ---- closing ------------------------------------------------------------- */
+
+static void next_one_comes(void)
+{
+        fake_put(F "/state", "1");
+}
+
+/* It passes through 6 on its way to 1, which is when the daemon looks. */
+static void a_program_that_has_come_meanwhile_is_not_closed_on(void **state)
+{
+        fake_put(F "/state", "6");
+        fake_rings.marks = 0;
+        fake_on_transaction = next_one_comes;
+        disk_reconcile(disk);
+        assert_string_equal(fake_get(B "/state"), "2");
+        assert_true(fake_rings.marks > 0);
+        disk_reconcile(disk);
+        assert_string_equal(fake_get(B "/state"), "2");
+        connects_with("8", "3");
+}
+
+static void a_frontend_that_stays_closed_is_closed_on(void **state)
+{
+        publish("8", "3", "6");
+        disk_reconcile(disk);
+        assert_string_equal(fake_get(B "/state"), "6");
+        assert_null(fake_get(F "/ring-ref"));
+}
+
+/* State 7 cannot be; it is an error only if it is still there. */
+static void an_impossible_state_that_has_passed_is_no_error(void **state)
+{
+        fake_put(F "/state", "7");
+        fake_on_transaction = next_one_comes;
+        disk_reconcile(disk);
+        assert_string_equal(fake_get(B "/state"), "2");
+        assert_false(disk->failed);
+        fake_on_transaction = NULL;
+        fake_put(F "/state", "7");
+        disk_reconcile(disk);
+        assert_string_equal(fake_get(B "/state"), "6");
+        assert_true(disk->failed);
+        assert_non_null(fake_get(B "/hotplug-error"));
+}
+
+/* ---- an attach that fails ------------------------------------------------ */
+
+static void other_ring(void)
+{
+        publish("9", "4", "3");
+}
+
+static void a_ring_that_failed_is_not_held_against_the_next_one(void **state)
+{
+        publish("8", "3", "3");
+        disk_reconcile(disk);
+        fake_rings.error = EINVAL;
+        fake_on_transaction = other_ring;
+        fake_rings_report();
+        assert_string_equal(fake_get(B "/state"), "2");
+        assert_false(disk->failed);
+        assert_null(fake_get(B "/hotplug-error"));
+        assert_int_equal(disk->nrings, 0);
+        connects_with("9", "4");
+}
+
+static void a_ring_that_failed_and_is_still_there_is_refused(void **state)
+{
+        publish("8", "3", "3");
+        disk_reconcile(disk);
+        fake_rings.error = EINVAL;
+        fake_rings_report();
+        assert_string_equal(fake_get(B "/state"), "6");
+        assert_true(disk->failed);
+        assert_string_equal(fake_get(B "/hotplug-status"), "error");
+}
+
+static void write_port(void)
+{
+        fake_put(F "/event-channel", "4");
+}
+
+/* Keys are read one by one: half of them may be the former program's. */
+static void keys_that_make_sense_by_now_are_read_again(void **state)
+{
+        publish("8", "", "3");
+        fake_on_transaction = write_port;
+        disk_reconcile(disk);
+        assert_string_equal(fake_get(B "/state"), "2");
+        assert_false(disk->failed);
+        connects_with("8", "4");
+}
+
+static void keys_that_stay_wrong_are_refused(void **state)
+{
+        publish("8", "", "3");
+        disk_reconcile(disk);
+        assert_string_equal(fake_get(B "/state"), "6");
+        assert_true(disk->failed);
+        assert_int_equal(fake_rings.attaches, 0);
+}
+
+/* ---- an attach that works, for somebody who has gone --------------------- */
+
+static void restarts_while_attaching(void (*meanwhile)(void), const char *ref)
+{
+        struct store *store;
+
+        publish("8", "3", "3");
+        disk_reconcile(disk);
+        store = disk->store;
+        assert_non_null(store);
+        meanwhile();
+        fake_rings_report();
+        assert_string_equal(fake_get(B "/state"), "2");
+        assert_int_equal(fake_rings.ref, 8);
+        disk_reconcile(disk); /* lets go of the old ring */
+        assert_int_equal(fake_rings.held, 0);
+        /* The bytes of a disk in memory are nobody's restart's business. */
+        assert_ptr_equal(disk->store, store);
+        connects_with(ref, "4");
+}
+
+static void other_port(void)
+{
+        publish("8", "4", "3");
+}
+
+static void connected_is_said_for_the_ring_that_is_served(void **state)
+{
+        restarts_while_attaching(other_ring, "9");
+}
+
+static void another_port_is_another_ring(void **state)
+{
+        restarts_while_attaching(other_port, "8");
+}
+
+static void connected_is_not_said_to_one_that_starts_over(void **state)
+{
+        restarts_while_attaching(next_one_comes, "9");
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(a_program_that_has_come_meanwhile_is_not_closed_on),
+                TEST(a_frontend_that_stays_closed_is_closed_on),
+                TEST(an_impossible_state_that_has_passed_is_no_error),
+                TEST(a_ring_that_failed_is_not_held_against_the_next_one),
+                TEST(a_ring_that_failed_and_is_still_there_is_refused),
+                TEST(keys_that_make_sense_by_now_are_read_again),
+                TEST(keys_that_stay_wrong_are_refused),
+                TEST(connected_is_said_for_the_ring_that_is_served),
+                TEST(another_port_is_another_ring),
+                TEST(connected_is_not_said_to_one_that_starts_over),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
