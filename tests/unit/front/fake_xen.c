@@ -401,13 +401,29 @@ int xen_evtchn_pending(struct xen_evtchn *x)
         return p ? p->number : -EAGAIN;
 }
 
+/* Who has taken all responses has asked for the next one's event. */
+static bool ring_looked_at(int port)
+{
+        for (unsigned i = 0; fake.connected && i < fake.queues; i++) {
+                void *shared = fake.rings[i].shared;
+
+                if (fake.ports[i] == port &&
+                    *ring_word(shared, RING_RSP_EVENT) !=
+                            *ring_word(shared, RING_RSP_PROD) + 1)
+                        return false;
+        }
+        return true;
+}
+
 int xen_evtchn_unmask(struct xen_evtchn *x, int port)
 {
         struct port *p = port_find(port);
 
         assert_non_null(p);
+        fake.early_unmasks += !ring_looked_at(port);
         pthread_mutex_lock(&ev_lock);
         p->masked = false;
+        p->pending |= fake.storm;
         if (p->pending)
                 eventfd_write(ev_fd, 1);
         pthread_mutex_unlock(&ev_lock);

@@ -20,6 +20,7 @@ struct fake {
         bool refuses;        /* goes to Closing when it should connect */
         bool fail_reads;     /* scribbles, then answers ERROR */
         bool no_flush;       /* answers a flush with EOPNOTSUPP */
+        bool storm;          /* an event as soon as the port is unmasked */
         unsigned max_shares; /* pages; 0: no limit */
         uint8_t *disk;
         /* what was seen */
@@ -29,6 +30,7 @@ struct fake {
         struct blk_request last;
         struct blk_seg segs[BLK_MAX_INDIRECT_SEGS]; /* of that one */
         uint64_t indirect;                          /* requests */
+        uint64_t early_unmasks; /* before the ring was looked at */
         uint64_t wandered;     /* grefs that came on two rings */
         uint64_t taken_of[16]; /* requests of each ring */
         /* its rings; most tests have only the first */

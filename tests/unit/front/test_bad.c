@@ -178,6 +178,69 @@ static void rewritten_requests_change_nothing(void **state)
         eg_close(d);
 }
 
+/* Nor is the page that lists a large request's segments read back. */
+static void rewritten_lists_change_nothing(void **state)
+{
+        static uint8_t b[20 * 4096];
+        struct eg_stats before, after;
+        struct blk_request r;
+        struct eg_disk *d;
+        struct probe one;
+
+        fake_set(FAKE_B "/feature-max-indirect-segments", "32");
+        d = open_disk(NULL);
+        fake.hold = true;
+        eg_stats(d, &before);
+        for (int with = 0; with <= 0xff; with += 0x33) {
+                memset(b, 0, sizeof(b));
+                assert_int_equal(eg_submit(d, probe_io(&one, EG_READ, b,
+                                                       sizeof(b), 0)),
+                                 0);
+                eg_kick(d);
+                assert_true(fake_take(&r));
+                assert_int_equal(r.nindirect, 1);
+                memset(fake_page(r.indirect_grefs[0]), with, 4096);
+                for (unsigned i = 0; i < 20; i++)
+                        memset(fake_page(fake.segs[i].gref), (int)i + 1, 4096);
+                fake_answer(r.id, r.wire_op, BLK_OKAY);
+                fake_push();
+                assert_int_equal(eg_process(d), 1);
+                assert_int_equal(one.error, 0);
+                for (unsigned i = 0; i < sizeof(b); i++)
+                        assert_int_equal(b[i], i / 4096 + 1);
+        }
+        eg_stats(d, &after);
+        assert_int_equal(after.bytes_read - before.bytes_read, 6 * sizeof(b));
+        eg_close(d);
+}
+
+/* T-STORM: a port whose ring was not looked at stays masked, and a backend that
+ * never stops gets one look a turn. */
+static void port_is_unmasked_after_its_ring_was_looked_at(void **state)
+{
+        struct blk_request r;
+        struct eg_disk *d = disk_with_load(&r);
+        struct eg_stats s;
+
+        fake_answer(r.id, r.wire_op, BLK_OKAY);
+        fake_push();
+        assert_int_equal(eg_process(d), 1);
+        assert_int_equal(fake.early_unmasks, 0);
+        eg_stats(d, &s);
+        assert_int_equal(s.events, 1);
+        fake.storm = true;
+        fake_event();
+        for (unsigned i = 2; i < 50; i++) {
+                assert_int_equal(eg_process(d), 0);
+                eg_stats(d, &s);
+                assert_int_equal(s.events, i);
+        }
+        assert_int_equal(fake.early_unmasks, 0);
+        fake.storm = false;
+        fake_serve(~0u, false);
+        eg_close(d);
+}
+
 static void events_without_responses_do_no_harm(void **state)
 {
         struct blk_request r;
@@ -210,6 +273,8 @@ int main(void)
                 T(ring_of_all_ones_ends_the_disk),
                 T(early_answer_ends_the_disk),
                 T(rewritten_requests_change_nothing),
+                T(rewritten_lists_change_nothing),
+                T(port_is_unmasked_after_its_ring_was_looked_at),
                 T(events_without_responses_do_no_harm),
         };
 
