@@ -74,8 +74,7 @@ static void compare(const struct blk_limits *lim, const uint8_t *slot,
                 must(req->sector == ref->pairs[0].sector &&
                              req->sectors == ref->pairs[0].sectors,
                      "discard");
-                must(req->secure == ((slot[1] & 1) && lim->discard_secure),
-                     "secure");
+                must(req->secure == (slot[1] & 1), "secure");
         } else {
                 compare_data(req, ref);
         }

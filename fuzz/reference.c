@@ -94,14 +94,17 @@ static bool discard(struct reader *r, const struct blk_limits *lim,
                     struct ref_request *out)
 {
         u128 sector, sectors;
+        bool secure = member(r, 1) & 1;
 
-        (void)member(r, 1);
         (void)member(r, 2);
         out->id = member(r, 8);
         sector = member(r, 8);
         sectors = member(r, 8);
         out->npairs = 1;
         out->pairs[0] = (struct ref_pair){sector, sectors};
+        out->not_offered = !lim->readonly && secure && !lim->discard_secure;
+        if (out->not_offered)
+                return false;
         return !lim->readonly && inside(lim, sector, sectors) &&
                on_block(lim, sector) && on_block(lim, sectors);
 }

@@ -163,6 +163,7 @@ struct eg_info {
         bool removable, cdrom;
         bool persistent; /* both sides said so */
         bool untrusted;  /* pages are zeroed before they are used again */
+        bool can_discard_secure; /* with EG_IO_SECURE */
         uint32_t discard_granularity_bytes;
         uint32_t ring_order, ring_slots; /* of each ring */
         uint32_t vdev;
@@ -205,6 +206,8 @@ enum eg_op { EG_READ, EG_WRITE, EG_FLUSH, EG_DISCARD };
 /* Writes: iov's memory stays unchanged until done, so nothing needs to be
  * copied aside when the pool is full. */
 #define EG_IO_STABLE 1u
+/* Discards: no copy of the bytes may be left on the backend's device. */
+#define EG_IO_SECURE 2u
 
 /* Owned by the caller, but the library's from eg_submit until done is called;
  * so is the iov array, and the memory of reads. The memory of a write is the
@@ -235,7 +238,7 @@ struct eg_io {
  * eg_process. While the backend is away, I/O is accepted and waits.
  * EINVAL  not on the block size, past the end, empty, a wrong buf
  * EROFS   write or discard on a read-only disk
- * EOPNOTSUPP  discard, where the disk has none
+ * EOPNOTSUPP  discard, where the disk has none, or no secure one
  * EAGAIN  a write found queue_bytes exhausted: nothing was accepted, try again
  *         after eg_process
  * ENODEV, EIO  the disk is gone, or broken
@@ -298,6 +301,11 @@ EG_API int eg_flush(struct eg_disk *disk);
 /* The range's content may be dropped; what a read gives then is undefined. */
 EG_API int eg_discard(struct eg_disk *disk, uint64_t offset_bytes,
                       uint64_t length_bytes);
+/* The same, and no copy of the content may be left: EOPNOTSUPP where the
+ * backend's device cannot promise that. What reaches the device is what was
+ * asked for, or nothing. */
+EG_API int eg_discard_secure(struct eg_disk *disk, uint64_t offset_bytes,
+                             uint64_t length_bytes);
 
 #ifdef __cplusplus
 }

@@ -87,9 +87,6 @@ static void take_one(struct back_queue *q)
         r->must_copy = false;
         back_ring_take(&q->ring, slot);
         verdict = blk_parse(q->p.abi, slot, &q->p.limits, &r->blk);
-        /* Nothing here erases for good, whatever the limits say. */
-        if (verdict == BLK_VALID && r->blk.secure)
-                verdict = BLK_BAD_OP;
         r->segs = r->blk.segs;
         if (verdict == BLK_VALID && r->blk.nindirect) {
                 r->segs = r->big_segs;
@@ -175,6 +172,7 @@ static void next_step(struct back_request *r)
                 return;
         }
         io->op = *r->steps++;
+        io->secure = r->blk.secure;
         r->nsteps--;
         io->offset_bytes = r->blk.sector * SECTOR_BYTES;
         io->len_bytes = r->blk.sectors * SECTOR_BYTES;

@@ -146,6 +146,7 @@ static int write_keys(struct xen_store *s, struct disk *k, unsigned when)
                 lim.discard ? max_u64(info.discard_granularity_bytes,
                                       lim.block_bytes)
                             : lim.block_bytes;
+        value[BLK_BACK_DISCARD_SECURE] = lim.discard_secure;
         value[BLK_BACK_INFO] = info_bits(k);
         return blk_keys_write(blk_back_keys, BLK_BACK_KEYS, when, value,
                               write_key, &w);

@@ -33,6 +33,7 @@ void disk_limits(const struct disk *k, struct blk_limits *lim)
                 .discard = info.can_discard && k->config.discard &&
                            !k->config.readonly,
         };
+        lim->discard_secure = lim->discard && info.can_discard_secure;
 }
 
 static unsigned least_busy_thread(const struct daemon *d)

@@ -128,13 +128,26 @@ int eg_flush(struct eg_disk *d)
         return transfer(d, EG_FLUSH, NULL, 0, 0);
 }
 
-int eg_discard(struct eg_disk *d, uint64_t offset_bytes, uint64_t length_bytes)
+static int discard(struct eg_disk *d, uint64_t offset_bytes,
+                   uint64_t length_bytes, unsigned flags)
 {
         struct front_waiter w;
 
         memset(&w.io, 0, offsetof(struct eg_io, priv));
         w.io.op = EG_DISCARD;
+        w.io.flags = flags;
         w.io.offset_bytes = offset_bytes;
         w.io.length_bytes = length_bytes;
         return run(d, &w);
+}
+
+int eg_discard(struct eg_disk *d, uint64_t offset_bytes, uint64_t length_bytes)
+{
+        return discard(d, offset_bytes, length_bytes, 0);
+}
+
+int eg_discard_secure(struct eg_disk *d, uint64_t offset_bytes,
+                      uint64_t length_bytes)
+{
+        return discard(d, offset_bytes, length_bytes, EG_IO_SECURE);
 }

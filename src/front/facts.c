@@ -93,6 +93,7 @@ static void read_discard(struct eg_disk *d, struct front_facts *f)
         f->discard = back_flag(d, "feature-discard");
         if (!f->discard)
                 return;
+        f->discard_secure = back_flag(d, "discard-secure");
         f->discard_granularity_bytes =
                 block_size(d, "discard-granularity", f->block_bytes, 1u << 31);
         if (!f->discard_granularity_bytes)

@@ -153,7 +153,7 @@ struct front_facts {
         uint64_t sectors;
         uint32_t block_bytes, physical_bytes;
         bool readonly, removable, cdrom;
-        bool flush, barrier, discard;
+        bool flush, barrier, discard, discard_secure;
         bool persistent; /* the backend's word */
         uint32_t segs;   /* that a request may have, by both sides' words */
         uint32_t discard_granularity_bytes;
@@ -215,6 +215,14 @@ struct eg_disk {
 static inline int front_dead_error(const struct eg_disk *d)
 {
         return d->why.code == -ENODEV ? -ENODEV : -EIO;
+}
+
+/* Whether the backend takes this discard. */
+static inline bool front_discards(const struct eg_disk *d,
+                                  const struct eg_io *io)
+{
+        return io->flags & EG_IO_SECURE ? d->facts.discard_secure
+                                        : d->facts.discard;
 }
 
 /* ---- options.c ----------------------------------------------------------- */

@@ -17,6 +17,7 @@ void eg_info(struct eg_disk *d, struct eg_info *info)
         info->readonly = f->readonly;
         info->can_flush = f->flush || f->barrier;
         info->can_discard = f->discard;
+        info->can_discard_secure = f->discard_secure;
         info->removable = f->removable;
         info->cdrom = f->cdrom;
         info->persistent = f->persistent && d->opts.persistent;

@@ -54,6 +54,8 @@ static void part_put(struct eg_disk *d, struct front_part *p)
                 .sector = p->offset_bytes / SECTOR_BYTES,
                 .sectors = p->len_bytes / SECTOR_BYTES,
                 .nsegs = p->nsegs,
+                .secure = p->wire_op == BLK_DISCARD &&
+                          (p->io->flags & EG_IO_SECURE),
         };
 
         if (p->indirect) {
@@ -70,9 +72,9 @@ static void part_put(struct eg_disk *d, struct front_part *p)
 }
 
 /* What goes on the wire; BLK_INDIRECT, which is no operation, for "nothing". */
-static uint8_t wire_op(const struct eg_disk *d, enum eg_op op)
+static uint8_t wire_op(const struct eg_disk *d, const struct eg_io *io)
 {
-        switch (op) {
+        switch (io->op) {
         case EG_READ:
                 return BLK_READ;
         case EG_WRITE:
@@ -83,7 +85,7 @@ static uint8_t wire_op(const struct eg_disk *d, enum eg_op op)
                        : d->facts.barrier ? BLK_BARRIER
                                           : BLK_INDIRECT;
         case EG_DISCARD:
-                return d->facts.discard ? BLK_DISCARD : BLK_INDIRECT;
+                return front_discards(d, io) ? BLK_DISCARD : BLK_INDIRECT;
         }
         return BLK_INDIRECT;
 }
@@ -190,7 +192,7 @@ int front_part_start(struct eg_disk *d, struct eg_io *io)
         if (!p)
                 return -ENOMEM;
         p->io = io;
-        p->wire_op = wire_op(d, io->op);
+        p->wire_op = wire_op(d, io);
         p->offset_bytes = f->offset_bytes;
         p->cursor = f->cursor;
         if (!moves_data(p))
@@ -249,7 +251,7 @@ int front_part_again(struct eg_disk *d, struct front_part *p,
         int ret;
 
         *rest = NULL;
-        p->wire_op = wire_op(d, p->io->op);
+        p->wire_op = wire_op(d, p->io);
         if (p->wire_op == BLK_INDIRECT) {
                 front_part_end(d, p, without_op(p->io));
                 return 0;
@@ -292,8 +294,11 @@ static int status_error(struct eg_disk *d, const struct front_part *p,
                 front_log(d, EG_LOG_WARNING, "the backend cannot flush");
                 return 0;
         }
-        if (p->wire_op == BLK_DISCARD)
-                d->facts.discard = false;
+        if (p->wire_op == BLK_DISCARD) {
+                d->facts.discard_secure = false;
+                if (!(p->io->flags & EG_IO_SECURE))
+                        d->facts.discard = false;
+        }
         return -EOPNOTSUPP;
 }
 

@@ -101,9 +101,10 @@ static int check_io(const struct eg_disk *d, const struct eg_io *io,
                 *len_bytes = 1;
                 return 0;
         case EG_DISCARD:
-                if (!d->facts.discard)
+                if (!front_discards(d, io))
                         return err_set(e, -EOPNOTSUPP,
-                                       "%s has no discard operation", d->name);
+                                       "%s has no %sdiscard operation", d->name,
+                                       d->facts.discard ? "secure " : "");
                 *len_bytes = 1;
                 return check_place(d, io, io->length_bytes);
         }

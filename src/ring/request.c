@@ -114,7 +114,10 @@ static enum blk_verdict parse_discard(const struct blk_layout *l,
 {
         if (lim->readonly)
                 return BLK_BAD_READONLY;
-        req->secure = (p[AT_NSEGS] & DISCARD_SECURE) && lim->discard_secure;
+        req->secure = p[AT_NSEGS] & DISCARD_SECURE;
+        /* Who wants it erased is not served with less. */
+        if (req->secure && !lim->discard_secure)
+                return BLK_BAD_OP;
         req->sector = get64(p + l->sector);
         req->sectors = get64(p + l->discard_sectors);
         if (!in_range(lim, req->sector, req->sectors))

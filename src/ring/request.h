@@ -90,7 +90,7 @@ struct blk_request {
         uint8_t wire_op; /* as in the slot: what the response repeats, except
                             for indirect, where it is the inner op */
         enum blk_op op;  /* READ, WRITE, FLUSH, BARRIER or DISCARD */
-        bool secure;     /* discard: asked for and offered */
+        bool secure;     /* discard: no copy may be left */
         uint16_t handle; /* put in by the frontend; no backend may rely on it
                             (FreeBSD leaves bits of a pointer there) */
         uint64_t sector;

@@ -98,6 +98,8 @@ int file_lock(int fd, const char *path, bool readonly, struct err *e);
 /* Fills direct_fd, the alignments and block_bytes; does not fail. */
 void file_direct_open(struct file *f);
 void file_discard_probe(struct file *f);
+/* Whether a device can discard so that nothing is left; asks it. */
+bool file_erases(const struct file *f);
 
 void file_submit(struct store_queue *q, struct store_req *r);
 /* On the queue's thread, which the gate has let in. */

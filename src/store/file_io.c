@@ -164,21 +164,37 @@ void file_io_result(struct file_io *io, int result)
                 finish(io, result);
 }
 
-/* Whole blocks only: a discard is advice. False if there is none. */
-static bool set_discard(struct file_io *io, const struct file *f)
+/* Whole blocks only: a discard is advice, unless it is secure. 1; 0 if there is
+ * no whole block; -EINVAL. */
+static int set_discard(struct file_io *io, const struct file *f)
 {
         uint64_t unit = f->is_block ? f->head.info.block_bytes : 1;
         uint64_t end = io->req->offset_bytes + io->req->len_bytes;
 
+        if (io->req->secure && (io->req->offset_bytes % unit || end % unit))
+                return -EINVAL;
         io->op.kind = LOOP_FALLOCATE;
         io->op.mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
         io->block_discard = f->is_block;
         io->op.offset_bytes = (io->req->offset_bytes + unit - 1) / unit * unit;
         end = end / unit * unit;
         if (end <= io->op.offset_bytes)
-                return false;
+                return 0;
         io->op.len_bytes = end - io->op.offset_bytes;
-        return true;
+        return 1;
+}
+
+static void submit_discard(struct file_io *io, const struct file *f)
+{
+        int ret = -EOPNOTSUPP;
+
+        io->op.kind = LOOP_FALLOCATE;
+        if (f->head.info.can_discard)
+                ret = set_discard(io, f);
+        if (ret > 0)
+                file_io_start(io);
+        else
+                finish(io, ret);
 }
 
 void file_submit(struct store_queue *head, struct store_req *r)
@@ -208,13 +224,7 @@ void file_submit(struct store_queue *head, struct store_req *r)
                 file_io_start(io);
                 break;
         case STORE_DISCARD:
-                io->op.kind = LOOP_FALLOCATE;
-                if (!f->head.info.can_discard)
-                        finish(io, -EOPNOTSUPP);
-                else if (set_discard(io, f))
-                        file_io_start(io);
-                else
-                        finish(io, 0);
+                submit_discard(io, f);
                 break;
         }
 }

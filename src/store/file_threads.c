@@ -18,11 +18,12 @@ struct file_threads {
         pthread_t thread[];
 };
 
-static int block_discard(const struct loop_op *op)
+static int block_discard(const struct file_io *io)
 {
-        uint64_t range[2] = {op->offset_bytes, op->len_bytes};
+        uint64_t range[2] = {io->op.offset_bytes, io->op.len_bytes};
 
-        return ioctl(op->fd, BLKDISCARD, range);
+        return ioctl(io->op.fd, io->req->secure ? BLKSECDISCARD : BLKDISCARD,
+                     range);
 }
 
 /* As io_uring would answer. */
@@ -33,7 +34,7 @@ static int blocking_call(const struct file_io *io)
 
         errno = EINVAL;
         if (io->block_discard) {
-                n = block_discard(op);
+                n = block_discard(io);
         } else {
                 switch (op->kind) {
                 case LOOP_READV:

@@ -162,5 +162,12 @@ void store_submit(struct store_queue *q, struct store_req *r)
                 r->done(r, -EROFS);
                 return;
         }
+        /* Nobody who wants bytes erased is told that they are while they may
+         * still be read somewhere. */
+        if (r->op == STORE_DISCARD && r->secure &&
+            !q->store->info.can_discard_secure) {
+                r->done(r, -EOPNOTSUPP);
+                return;
+        }
         q->store->ops->submit(q, r);
 }

@@ -21,6 +21,8 @@ struct store_req {
         const struct iovec *iov; /* read, write: len_bytes in all; each base is
                                     a multiple of 512; stays until done */
         unsigned niov;
+        bool secure; /* discard: no copy of the bytes may be left anywhere;
+                        -EOPNOTSUPP from a store that cannot promise it */
         /* Called exactly once, on the queue's thread, with 0 or -errno;
          * possibly from inside store_submit. Short I/O is continued by the
          * store, never reported as success. */
@@ -35,6 +37,7 @@ struct store_info {
         bool readonly;
         bool can_flush; /* flush does something real */
         bool can_discard;
+        bool can_discard_secure;
         uint32_t discard_granularity_bytes; /* 0 if it cannot */
         bool touches_pages; /* false: never looks at the data. True for all
                                drivers so far: null zeroes what is read */

@@ -61,6 +61,17 @@ static int send_discard(struct guest *g, uint64_t sector, uint64_t sectors)
         return send(g, &req);
 }
 
+static int send_secure_discard(struct guest *g, uint64_t sector,
+                               uint64_t sectors)
+{
+        struct blk_request req = {.op = BLK_DISCARD,
+                                  .secure = true,
+                                  .sector = sector,
+                                  .sectors = sectors};
+
+        return send(g, &req);
+}
+
 /* Everything counts in 512 bytes, whatever the logical block is. */
 static void q1_sectors_are_512_bytes(void **state)
 {
@@ -376,6 +387,12 @@ static void q15_discard_of_odd_ranges(void **state)
         assert_int_equal(send_discard(g, ~0ull - 3, 8), BLK_ERROR);
         assert_int_equal(send_discard(g, 8, ~0ull), BLK_ERROR);
         round_trip(g, &p[0], 0, 0x16);
+        /* A file cannot promise that nothing is left: not offered, and then
+         * nothing is done by halves. */
+        assert_int_equal(guest_backend_key(g, "discard-secure"), 0);
+        assert_int_equal(send_secure_discard(g, 0, 8), BLK_EOPNOTSUPP);
+        assert_int_equal(guest_io(g, BLK_READ, 0, p, 1), BLK_OKAY);
+        assert_int_equal(p[0].bytes[0], 0x16);
         guest_destroy(g);
 }
 

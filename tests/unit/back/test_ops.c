@@ -191,19 +191,48 @@ static void a_discard_the_store_cannot_do_is_eopnotsupp(void **state)
         assert_int_equal(rig_stats(rig).unsupported, 1);
 }
 
+static const struct blk_request secure_discard = {.id = 4,
+                                                  .op = BLK_DISCARD,
+                                                  .wire_op = BLK_DISCARD,
+                                                  .secure = true,
+                                                  .sectors = 8};
+
+/* Not offered, or offered for a store that cannot. */
 static void secure_discard_is_never_half_done(void **state)
 {
         struct rig *rig = *state;
-        struct blk_request req = {.id = 4,
-                                  .op = BLK_DISCARD,
-                                  .wire_op = BLK_DISCARD,
-                                  .secure = true,
-                                  .sectors = 8};
+
+        assert_int_equal(rig_attach(rig, 0), 0);
+        assert_int_equal(rig_do(rig, &secure_discard), BLK_EOPNOTSUPP);
+        assert_int_equal(rig_stats(rig).refused[BLK_BAD_OP], 1);
+        assert_int_equal(test_store_count(rig->store), 0);
+}
+
+static void secure_discard_beyond_the_store_is_eopnotsupp(void **state)
+{
+        struct rig *rig = *state;
 
         rig->rings[0].p.limits.discard_secure = true;
         assert_int_equal(rig_attach(rig, 0), 0);
-        assert_int_equal(rig_do(rig, &req), BLK_EOPNOTSUPP);
+        assert_int_equal(rig_do(rig, &secure_discard), BLK_EOPNOTSUPP);
         assert_int_equal(test_store_count(rig->store), 0);
+}
+
+static void secure_discard_is_told_to_the_store(void **state)
+{
+        struct rig *rig = *state;
+        struct blk_request plain = secure_discard;
+
+        plain.secure = false;
+        rig->rings[0].p.limits.discard_secure = true;
+        rig->store->info.can_discard_secure = true;
+        assert_int_equal(rig_attach(rig, 0), 0);
+        assert_int_equal(rig_do(rig, &secure_discard), BLK_OKAY);
+        assert_true(test_store_record(rig->store, 0).secure);
+        assert_int_equal(rig_do(rig, &plain), BLK_OKAY);
+        assert_false(test_store_record(rig->store, 1).secure);
+        test_store_fail(rig->store, STORE_DISCARD, -EINVAL);
+        assert_int_equal(rig_do(rig, &secure_discard), BLK_ERROR);
 }
 
 static void what_is_not_offered_is_eopnotsupp(void **state)
@@ -324,6 +353,8 @@ int main(void)
                 T(discard_reaches_the_store),
                 T(a_discard_the_store_cannot_do_is_eopnotsupp),
                 T(secure_discard_is_never_half_done),
+                T(secure_discard_beyond_the_store_is_eopnotsupp),
+                T(secure_discard_is_told_to_the_store),
                 T(what_is_not_offered_is_eopnotsupp),
                 T(an_unknown_operation_is_eopnotsupp),
                 T(a_readonly_disk_refuses_by_itself),

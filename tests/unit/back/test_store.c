@@ -63,7 +63,7 @@ static void submit(struct store_queue *q, struct store_req *r)
 
         pthread_mutex_lock(&t->lock);
         t->records[t->nrecords % RECORDS] = (struct test_store_record){
-                r->op, r->offset_bytes, r->len_bytes, r->niov};
+                r->op, r->offset_bytes, r->len_bytes, r->niov, r->secure};
         t->nrecords++;
         hold = t->hold;
         if (hold)

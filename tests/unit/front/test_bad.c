@@ -193,9 +193,9 @@ static void rewritten_lists_change_nothing(void **state)
         eg_stats(d, &before);
         for (int with = 0; with <= 0xff; with += 0x33) {
                 memset(b, 0, sizeof(b));
-                assert_int_equal(eg_submit(d, probe_io(&one, EG_READ, b,
-                                                       sizeof(b), 0)),
-                                 0);
+                assert_int_equal(
+                        eg_submit(d, probe_io(&one, EG_READ, b, sizeof(b), 0)),
+                        0);
                 eg_kick(d);
                 assert_true(fake_take(&r));
                 assert_int_equal(r.nindirect, 1);

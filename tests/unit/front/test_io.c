@@ -282,6 +282,77 @@ static void flush_and_discard_reach_the_backend(void **state)
         eg_close(d);
 }
 
+/* Never less than what was asked for: not now, not later. */
+static void secure_discard_is_secure_or_nothing(void **state)
+{
+        struct eg_disk *d = open_disk(NULL);
+        struct blk_request r;
+        struct eg_info info;
+        struct probe p;
+
+        eg_info(d, &info);
+        assert_false(info.can_discard_secure);
+        assert_int_equal(eg_discard_secure(d, 0, 512), -EOPNOTSUPP);
+        assert_non_null(strstr(eg_error(), "no secure discard"));
+        assert_int_equal(fake.discards, 0);
+        eg_close(d);
+
+        fake_reset();
+        fake_set(FAKE_B "/discard-secure", "1");
+        fake.lim.discard_secure = true;
+        d = open_disk(NULL);
+        eg_info(d, &info);
+        assert_true(info.can_discard_secure);
+        assert_int_equal(eg_discard_secure(d, 512, 1024), 0);
+        assert_true(fake.last.secure);
+        assert_int_equal(fake.last.sector, 1);
+        assert_int_equal(eg_discard(d, 512, 1024), 0);
+        assert_false(fake.last.secure);
+        /* On the ring when the backend goes; it comes back without. */
+        fake.hold = true;
+        probe_io(&p, EG_DISCARD, NULL, 0, 512);
+        p.io.length_bytes = 512;
+        p.io.flags = EG_IO_SECURE;
+        assert_int_equal(eg_submit(d, &p.io), 0);
+        eg_kick(d);
+        fake_back_away(XENBUS_CLOSED);
+        fake_set(FAKE_B "/discard-secure", "0");
+        fake_back_state(XENBUS_INIT_WAIT);
+        for (int i = 0; i < 8; i++)
+                eg_process(d);
+        assert_int_equal(p.calls, 1);
+        assert_int_equal(p.error, -EOPNOTSUPP);
+        assert_false(fake_take(&r));
+        eg_close(d);
+}
+
+/* The plain one may work all the same. */
+static void withdrawn_secure_discard_leaves_the_plain_one(void **state)
+{
+        struct blk_request r;
+        struct eg_disk *d;
+        struct probe p;
+
+        fake_set(FAKE_B "/discard-secure", "1");
+        fake.lim.discard_secure = true;
+        d = open_disk(NULL);
+        fake.hold = true;
+        probe_io(&p, EG_DISCARD, NULL, 0, 512);
+        p.io.length_bytes = 512;
+        p.io.flags = EG_IO_SECURE;
+        assert_int_equal(eg_submit(d, &p.io), 0);
+        eg_kick(d);
+        assert_true(fake_take(&r));
+        fake_answer(r.id, r.wire_op, BLK_EOPNOTSUPP);
+        fake_push();
+        assert_int_equal(eg_process(d), 1);
+        assert_int_equal(p.error, -EOPNOTSUPP);
+        assert_int_equal(eg_submit(d, &p.io), -EOPNOTSUPP);
+        fake.hold = false;
+        assert_int_equal(eg_discard(d, 0, 512), 0);
+        eg_close(d);
+}
+
 static void backend_may_take_flush_back(void **state)
 {
         struct eg_disk *d = open_disk(NULL);
@@ -741,6 +812,8 @@ int main(void)
                 T(writes_that_wait_are_bounded),
                 T(many_in_flight_answered_backwards),
                 T(pages_in_flight_are_distinct),
+                T(secure_discard_is_secure_or_nothing),
+                T(withdrawn_secure_discard_leaves_the_plain_one),
                 T(flush_and_discard_reach_the_backend),
                 T(backend_may_take_flush_back),
                 T(backend_without_features_is_used_all_the_same),

@@ -82,8 +82,9 @@ extern unsigned fake_short_bytes; /* the most that preadv, pwritev do */
 
 extern const struct CMUnitTest simple_tests[], ram_tests[], room_tests[],
         file_tests[], open_tests[], lock_tests[], block_tests[], fault_tests[],
-        short_tests[];
+        short_tests[], secure_tests[];
 extern const size_t simple_tests_n, ram_tests_n, room_tests_n, file_tests_n,
-        open_tests_n, lock_tests_n, block_tests_n, fault_tests_n, short_tests_n;
+        open_tests_n, lock_tests_n, block_tests_n, fault_tests_n, short_tests_n,
+        secure_tests_n;
 
 #endif

@@ -15,7 +15,7 @@ int main(int argc, char **argv)
                 {room_tests, room_tests_n},     {file_tests, file_tests_n},
                 {open_tests, open_tests_n},     {lock_tests, lock_tests_n},
                 {block_tests, block_tests_n},   {fault_tests, fault_tests_n},
-                {short_tests, short_tests_n},
+                {short_tests, short_tests_n},   {secure_tests, secure_tests_n},
         };
         struct CMUnitTest tests[300];
         size_t n = 0;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A look at xenstore and what follows from it are two moments. Between them a
+/* A disk's life in the daemon, its neighbours played.
+ *
+ * A look at xenstore and what follows from it are two moments. Between them a
  * guest's program may have died and the next one come: what it finds must not
  * be the answer to its predecessor. tests/model/spin/connect.pml searches every
  * order; here are those that it found. */
@@ -222,6 +224,33 @@ static void connected_is_not_said_to_one_that_starts_over(void **state)
         restarts_while_attaching(next_one_comes, "9");
 }
 
+/* ---- what is offered ----------------------------------------------------- */
+
+static void secure_discard_is_offered_where_the_store_can(void **state)
+{
+        connects_with("8", "3");
+        assert_string_equal(fake_get(B "/feature-discard"), "1");
+        assert_string_equal(fake_get(B "/discard-secure"), "0");
+        assert_false(disk->params.limits.discard_secure);
+}
+
+static void secure_discard_is_offered_with_discard_only(void **state)
+{
+        for (int plain = 1; plain >= 0; plain--) {
+                disk->store->info.can_discard_secure = true;
+                disk->config.discard = plain;
+                connects_with("8", "3");
+                assert_string_equal(fake_get(B "/discard-secure"),
+                                    plain ? "1" : "0");
+                assert_int_equal(disk->params.limits.discard_secure, plain);
+                publish("8", "3", "6");
+                disk_reconcile(disk);
+                fake_put(F "/state", "1");
+                disk_reconcile(disk);
+                assert_string_equal(fake_get(B "/state"), "2");
+        }
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -236,6 +265,8 @@ int main(void)
                 TEST(keys_that_stay_wrong_are_refused),
                 TEST(connected_is_said_for_the_ring_that_is_served),
                 TEST(another_port_is_another_ring),
+                TEST(secure_discard_is_offered_where_the_store_can),
+                TEST(secure_discard_is_offered_with_discard_only),
                 TEST(connected_is_not_said_to_one_that_starts_over),
         };
 
