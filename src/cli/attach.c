@@ -13,6 +13,7 @@
 
 static const char *const grant_modes[] = {"auto", "persistent", "map", "copy",
                                           NULL};
+static const char *const block_sizes[] = {"512", "4096", NULL};
 
 struct attach {
         struct vbd vbd;
@@ -80,6 +81,13 @@ static int parse(const struct cli_command *self, int argc, char **argv,
                  .min = 0,
                  .max = UINT32_MAX,
                  .given = &o->has_max_persistent},
+                {.name = "block-size",
+                 .kind = OPT_CHOICE,
+                 .value = &o->block_size,
+                 .arg = "BYTES",
+                 .help = "the logical block that the guest is told: 512\n"
+                         "(default) or 4096, for guests that take it",
+                 .choices = block_sizes},
                 {.name = "timeout",
                  .kind = OPT_NUMBER,
                  .value = &a->timeout_s,

@@ -20,5 +20,10 @@ void show_rates(struct json_object *before, struct json_object *now,
 /* The Prometheus text exposition format, for node_exporter's textfile
  * collector. */
 void show_prometheus(struct json_object *reply, FILE *f);
+/* Each ring of a disk that has several, a line each; and their samples. */
+void show_rings(struct json_object *disk, FILE *f);
+void show_prometheus_rings(struct json_object *reply, FILE *f);
+/* A sample's name and the labels of its disk; leaves the brace open. */
+void show_metric_disk(const char *metric, struct json_object *disk, FILE *f);
 
 #endif

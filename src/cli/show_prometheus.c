@@ -46,6 +46,10 @@ static const struct metric metrics[] = {
         COUNTER("events_received", "Events from the guest.", NULL, "kicks"),
         COUNTER("events_empty", "Events that brought no request.", NULL,
                 "empty_kicks"),
+        COUNTER("events_held", "Times that the event channel stayed masked.",
+                NULL, "held_events"),
+        COUNTER("events_lost", "Times that requests came without an event.",
+                NULL, "lost_events"),
         COUNTER("events_sent", "Events to the guest.", NULL, "notifies"),
         GAUGE("inflight_requests", "Requests not answered yet.", NULL,
               "counters.inflight"),
@@ -113,8 +117,7 @@ static void put_label(FILE *f, const char *comma, const char *name,
         fputc('"', f);
 }
 
-/* Opens the brace and leaves it open. */
-static void put_disk(FILE *f, const char *metric, struct json_object *disk)
+void show_metric_disk(const char *metric, struct json_object *disk, FILE *f)
 {
         uint64_t domid = 0;
         char id[24];
@@ -155,7 +158,7 @@ static void put_metric(FILE *f, const struct metric *m,
                         continue;
                 if (m->factor != 0 && v == 0)
                         continue; /* no time was measured yet */
-                put_disk(f, m->name, disk);
+                show_metric_disk(m->name, disk, f);
                 fprintf(f, "%s%s}", m->label ? "," : "",
                         m->label ? m->label : "");
                 put_value(f, disk, m->field, m->factor);
@@ -179,7 +182,7 @@ static void put_refused(FILE *f, struct json_object *reply)
                         continue;
                 json_object_object_foreach(o, reason, count)
                 {
-                        put_disk(f, name, disk);
+                        show_metric_disk(name, disk, f);
                         put_label(f, ",", "reason", reason);
                         fprintf(f, "} %llu\n",
                                 (unsigned long long)json_object_get_uint64(
@@ -199,7 +202,7 @@ static void put_info(FILE *f, struct json_object *reply)
         for (size_t i = 0; i < view_disks(reply); i++) {
                 struct json_object *disk = view_disk(reply, i);
 
-                put_disk(f, P "disk_info", disk);
+                show_metric_disk(P "disk_info", disk, f);
                 for (size_t l = 0; l < ARRAY_SIZE(labels); l++)
                         put_label(f, ",", labels[l],
                                   view_string(disk, labels[l], ""));
@@ -234,4 +237,5 @@ void show_prometheus(struct json_object *reply, FILE *f)
         for (size_t i = 0; i < ARRAY_SIZE(metrics); i++)
                 put_metric(f, &metrics[i], reply);
         put_refused(f, reply);
+        show_prometheus_rings(reply, f);
 }

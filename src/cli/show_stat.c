@@ -69,7 +69,9 @@ static const struct line lines[] = {
         {"events",
          {{"in", "counters.kicks", COUNT},
           {"for nothing", "counters.empty_kicks", COUNT},
-          {"out", "counters.notifies", COUNT}}},
+          {"out", "counters.notifies", COUNT},
+          {"held back", "counters.held_events", COUNT},
+          {"lost", "counters.lost_events", COUNT}}},
         {"failures",
          {{"errors", "counters.errors", COUNT},
           {"unsupported", "counters.unsupported", COUNT},
@@ -200,6 +202,7 @@ static void print_disk(FILE *f, struct json_object *disk)
         for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
                 print_line(f, &lines[i], disk);
         print_refused(f, disk);
+        show_rings(disk, f);
         if (view_number(disk, "counters.ring_broken", &v) && v > 0)
                 fprintf(f,
                         "  %-12sthe guest's ring index is impossible; "

@@ -20,7 +20,8 @@ struct vbd {
 /* What to write at attach; strings are the caller's. */
 struct vbd_options {
         const char *target;
-        const char *grants; /* NULL: not given */
+        const char *grants;     /* NULL: not given */
+        const char *block_size; /* NULL: not given */
         bool readonly;
         bool has_max_persistent, has_queues, has_ring_order;
         uint64_t max_persistent, queues, ring_order;

@@ -76,6 +76,8 @@ static int write_back(struct xen_store *s, const struct vbd *v,
         if (o->has_ring_order)
                 put(&w, "eg-ring-order", "%llu",
                     (unsigned long long)o->ring_order);
+        if (o->block_size)
+                put(&w, "eg-block-size", "%s", o->block_size);
         put(&w, "state", "%d", XENBUS_INITIALISING);
         return w.error;
 }

@@ -7,6 +7,7 @@ start_pocketxen
 start_daemon --io-threads 3
 truncate -s 8M "$T/disk.img"
 export IMAGE=$T/disk.img RESTARTED=$T/restarted RESTART_PID=$$
+export MAN_PAGE=$EG_SOURCE/man/evergrantd.8.scd
 restart() {
         stop_daemon
         start_daemon --io-threads 3

@@ -104,6 +104,11 @@ static void q1_sectors_are_512_bytes(void **state)
         guest_state(g, XENBUS_INITIALISING);
         wait_until(strstr(guest_field(g, "error"), "eg-block-size"));
         guest_destroy(g);
+
+        g = guest_create("ram:8M", "--block-size 4096");
+        guest_connect(g, persistent);
+        assert_int_equal(guest_backend_key(g, "sector-size"), 4096);
+        guest_destroy(g);
 }
 
 static void q2_order_0_goes_with_either_name(void **state)

@@ -125,6 +125,90 @@ static void each_ring_has_a_cap_of_its_own(void **state)
         guest_destroy(g);
 }
 
+/* A column of a row of the table in the man page: "1,056" is 1056. */
+static uint64_t column(FILE *f)
+{
+        char line[64], digits[64];
+        unsigned n = 0;
+
+        assert_non_null(fgets(line, sizeof(line), f));
+        assert_true(line[0] == '|' || line[0] == ':');
+        for (const char *c = line; *c; c++)
+                if (*c >= '0' && *c <= '9')
+                        digits[n++] = *c;
+        digits[n] = '\0';
+        return strtoull(digits, NULL, 10);
+}
+
+/* pages, requests, kept and mappings of a ring by order, as the man page says.
+ */
+static void read_man_page(uint64_t rows[5][4])
+{
+        FILE *f = fopen(getenv("MAN_PAGE"), "re");
+        char line[512] = "";
+
+        assert_non_null(f);
+        while (!strstr(line, "*bounce memory*"))
+                assert_non_null(fgets(line, sizeof(line), f));
+        for (unsigned order = 0; order < 5; order++) {
+                assert_int_equal(column(f), order);
+                for (unsigned i = 0; i < 4; i++)
+                        rows[order][i] = column(f);
+                assert_non_null(fgets(line, sizeof(line), f)); /* bounce */
+        }
+        fclose(f);
+}
+
+/* What a setting takes: every number of rings that differs, every order, with
+ * the default cap, with one of its own, and without kept pages. */
+static void stat_agrees_with_the_table_of_the_man_page(void **state)
+{
+        static const unsigned sizes[] = {1, 2, 3, 16};
+        static const struct {
+                const char *options;
+                bool persistent, capped;
+        } ways[] = {{"--queues 16", true, false},
+                    {"--queues 16 --max-persistent 300", true, true},
+                    {"--queues 16", false, false},
+                    {"--queues 16 --grants copy", true, false}};
+        uint64_t man[5][4], before = rig_daemon_number("map_budget_used");
+
+        read_man_page(man);
+        for (unsigned w = 0; w < ARRAY_SIZE(ways); w++) {
+                bool keeps =
+                        ways[w].persistent && !strstr(ways[w].options, "copy");
+                struct guest *g = guest_create("ram:8M", ways[w].options);
+
+                for (unsigned i = 0; i < 20; i++) {
+                        unsigned n = sizes[i / 5], order = i % 5;
+                        uint64_t cap = !keeps           ? 0
+                                       : ways[w].capped ? 300
+                                                        : man[order][2];
+                        struct connect_opts o = rings(n, order);
+
+                        o.persistent = ways[w].persistent;
+                        guest_connect(g, o);
+                        assert_int_equal(man[order][0], 1u << order);
+                        assert_int_equal(man[order][1], g->ring.slots);
+                        assert_int_equal(man[order][3], man[order][0] +
+                                                                man[order][1] +
+                                                                man[order][2]);
+                        for (unsigned r = 0; r < n; r++)
+                                assert_int_equal(
+                                        guest_ring_counter(g, r,
+                                                           "max_persistent"),
+                                        cap);
+                        assert_int_equal(
+                                rig_daemon_number("map_budget_used") - before,
+                                n * (man[order][0] + man[order][1] + cap));
+                        guest_disconnect(g);
+                        wait_until(rig_daemon_number("map_budget_used") ==
+                                   before);
+                }
+                guest_destroy(g);
+        }
+}
+
 static void a_number_that_was_not_offered_is_refused(void **state)
 {
         static const unsigned wrong[] = {0, 3, 17, 1u << 31};
@@ -356,6 +440,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(every_number_of_rings_and_every_order_works),
                 cmocka_unit_test(rings_are_spread_and_counted_one_by_one),
                 cmocka_unit_test(each_ring_has_a_cap_of_its_own),
+                cmocka_unit_test(stat_agrees_with_the_table_of_the_man_page),
                 cmocka_unit_test(a_number_that_was_not_offered_is_refused),
                 cmocka_unit_test(
                         a_queue_without_keys_is_refused_and_leaves_nothing),

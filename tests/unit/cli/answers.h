@@ -43,7 +43,14 @@
         "\"map_calls\":1,\"map_pages\":4,\"unmap_calls\":0,"               \
         "\"unmap_pages\":0,\"map_failures\":0,\"copy_calls\":12000,"       \
         "\"copy_segments\":24000,\"slow_grant_calls\":0,"                  \
-        "\"ring_broken\":0}}]%s}"
+        "\"held_events\":6,\"lost_events\":2,"                             \
+        "\"ring_broken\":0},\"rings\":["                                   \
+        "{\"queue\":0,\"io_thread\":1,\"max_persistent\":1056,"            \
+        "\"counters\":{\"reads\":1234,\"writes\":7,\"inflight\":3,"        \
+        "\"kept\":88,\"held_events\":6,\"lost_events\":0}},"               \
+        "{\"queue\":1,\"io_thread\":0,\"max_persistent\":900,"             \
+        "\"counters\":{\"reads\":1,\"writes\":0,\"inflight\":2,"           \
+        "\"kept\":0,\"held_events\":0,\"lost_events\":2}}]}]%s}"
 
 #define ANSWER_PING "{\"version\":1,\"ok\":true}"
 

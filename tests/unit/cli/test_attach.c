@@ -68,7 +68,8 @@ static void attach_writes_both_sides(void **state)
         fake_on_sleep = serve_disk;
         assert_int_equal(cli("attach", "g1", "xvda", "disk.img", "--readonly",
                              "--grants", "map", "--max-persistent", "0",
-                             "--queues", "4", "--ring-order", "0"),
+                             "--queues", "4", "--ring-order", "0",
+                             "--block-size", "4096"),
                          CLI_DONE);
         assert_string_equal(last.out, "xvda attached to g1: /tmp/disk.img, "
                                       "read-only\n");
@@ -88,6 +89,7 @@ static void attach_writes_both_sides(void **state)
         node_is(B "/eg-max-persistent", "0");
         node_is(B "/eg-queues", "4");
         node_is(B "/eg-ring-order", "0");
+        node_is(B "/eg-block-size", "4096");
         node_is(F "/backend", B);
         node_is(F "/backend-id", "0");
         node_is(F "/state", "1");
@@ -115,6 +117,7 @@ static void options_not_given_are_not_written(void **state)
         assert_null(fake_get(B "/eg-max-persistent"));
         assert_null(fake_get(B "/eg-queues"));
         assert_null(fake_get(B "/eg-ring-order"));
+        assert_null(fake_get(B "/eg-block-size"));
 }
 
 static void refused_disk_leaves_nothing(void **state)

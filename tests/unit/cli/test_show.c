@@ -84,6 +84,12 @@ static void stat_names_every_unit(void **state)
         has("  kept grants now 0 pages, at most 0 pages, cap 1,056 pages, cap "
             "asked 2,000 pages\n");
         has("  refused     bad-op 4\n");
+        has("  events      in 10, for nothing 1, out 9, held back 6, lost 2\n");
+        has("  ring        0, I/O thread 1, reads 1,234, writes 7, in flight "
+            "3, "
+            "kept 88 of 1,056 pages, held 6, lost 0\n");
+        has("  ring        1, I/O thread 0, reads 1, writes 0, in flight 2, "
+            "kept 0 of 900 pages, held 0, lost 2\n");
 }
 
 static void missing_fields_are_left_out(void **state)
@@ -166,6 +172,13 @@ static void prometheus_is_well_formed(void **state)
         has("\nevergrant_refused_total" DISK ",reason=\"bad-op\"} 4\n");
         has("\nevergrant_refused_total" DISK ",reason=\"bad-range\"} 0\n");
         has(",target=\"/srv/a \\\"b\\\".img\",driver=\"file\"");
+        has("\nevergrant_events_held_total" DISK "} 6\n");
+        has("\nevergrant_events_lost_total" DISK "} 2\n");
+        has("\nevergrant_ring_requests_total" DISK
+            ",ring=\"0\",op=\"read\"} 1234\n");
+        has("\nevergrant_ring_kept_pages_cap" DISK ",ring=\"1\"} 900\n");
+        has("\nevergrant_ring_held_events_total" DISK ",ring=\"0\"} 6\n");
+        has("\nevergrant_ring_lost_events_total" DISK ",ring=\"1\"} 2\n");
         has("evergrant_kept_pages_budget 61434\n");
         has("evergrant_build_info{version=\"0.1.0\"} 1\n");
         check_exposition(printed);

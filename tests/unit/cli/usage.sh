@@ -47,6 +47,7 @@ expect 2 'usage: evergrant attach DOM VDEV TARGET' attach g1 xvda
 expect 2 'no disk name' attach g1 floppy ram:64M
 expect 2 'auto, persistent, map or copy' attach g1 xvda ram:64M --grants fast
 expect 2 'from 1 to 16' attach g1 xvda ram:64M --queues 0
+expect 2 '512 or 4096' attach g1 xvda ram:64M --block-size 1024
 expect 2 'from 0 to 4' attach g1 xvda ram:64M --ring-order 5
 expect 2 'from 1 to 3600' attach g1 xvda ram:64M --timeout 0
 expect 2 '--max-persistent "-1"' attach g1 xvda ram:64M --max-persistent -1
