@@ -184,7 +184,8 @@ struct eg_stats {
         uint64_t errors;                    /* requests not answered OKAY */
         uint64_t inflight;                  /* requests now */
         uint64_t waiting;                   /* I/Os not wholly on the ring */
-        uint64_t resubmitted; /* requests sent again after a reconnect */
+        uint64_t resubmitted; /* requests sent again: after a reconnect, or
+                                 apart after a merged one failed */
         uint64_t reconnects;
         uint64_t bad_responses; /* impossible; the first one ends it */
         uint64_t notifications; /* events sent */
@@ -195,7 +196,8 @@ struct eg_stats {
         uint64_t bounced_bytes;     /* writes that were copied aside */
         uint64_t polls, poll_finds; /* looks before sleeping; of these, with
                                      * success */
-        uint64_t reserved[6];
+        uint64_t merged; /* I/Os that went along in another one's request */
+        uint64_t reserved[5];
 };
 EG_API void eg_stats(struct eg_disk *disk, struct eg_stats *stats);
 

@@ -54,32 +54,36 @@ void front_cursor_copy_out(struct front_cursor c, void *dst, size_t len_bytes)
 }
 
 void front_cursor_to_pages(struct front_cursor c, uint8_t *const *mem,
-                           size_t len_bytes)
+                           size_t at_bytes, size_t len_bytes)
 {
-        for (size_t page = 0; len_bytes; page++) {
-                size_t n = min_u64(len_bytes, GRANT_PAGE_BYTES);
+        size_t end = at_bytes + len_bytes;
 
-                front_cursor_copy_out(c, mem[page], n);
+        while (at_bytes < end) {
+                size_t in_page = at_bytes % GRANT_PAGE_BYTES;
+                size_t n = min_u64(end - at_bytes, GRANT_PAGE_BYTES - in_page);
+
+                front_cursor_copy_out(
+                        c, mem[at_bytes / GRANT_PAGE_BYTES] + in_page, n);
                 front_cursor_skip(&c, n);
-                len_bytes -= n;
+                at_bytes += n;
         }
 }
 
 void front_cursor_from_pages(struct front_cursor c, uint8_t *const *mem,
-                             size_t len_bytes)
+                             size_t at_bytes, size_t len_bytes)
 {
-        size_t done = 0;
+        size_t end = at_bytes + len_bytes;
 
-        while (done < len_bytes) {
-                size_t in_page = done % GRANT_PAGE_BYTES;
+        while (at_bytes < end) {
+                size_t in_page = at_bytes % GRANT_PAGE_BYTES;
                 size_t max =
-                        min_u64(len_bytes - done, GRANT_PAGE_BYTES - in_page);
+                        min_u64(end - at_bytes, GRANT_PAGE_BYTES - in_page);
                 size_t n;
                 void *piece = cursor_piece(&c, max, &n);
 
-                memcpy(piece, mem[done / GRANT_PAGE_BYTES] + in_page, n);
+                memcpy(piece, mem[at_bytes / GRANT_PAGE_BYTES] + in_page, n);
                 c.in_bytes += n;
-                done += n;
+                at_bytes += n;
         }
 }
 

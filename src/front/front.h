@@ -86,7 +86,11 @@ struct front_io_list {
 /* ---- parts and slots ----------------------------------------------------- */
 
 struct front_part {
-        struct front_part *next; /* free or resend list */
+        struct front_part *next; /* free or resend list, or `along` */
+        /* Whole I/Os that go along in this one's request, in the order of their
+         * places on the disk, behind its own own_bytes; merge.c. */
+        struct front_part *along;
+        uint64_t own_bytes;
         struct eg_io *io;
         struct front_queue *queue; /* whose ring and pool it uses */
         uint8_t wire_op;
@@ -298,11 +302,11 @@ void front_pool_release(struct eg_disk *d, struct front_pool *p);
 
 void front_cursor_init(struct front_cursor *c, const struct iovec *iov,
                        size_t skip_bytes);
-/* Copies between the cursor's place and n pages, filled from byte 0. */
+/* Copies between the cursor's place and pages, from at_bytes of these on. */
 void front_cursor_to_pages(struct front_cursor c, uint8_t *const *mem,
-                           size_t len_bytes);
+                           size_t at_bytes, size_t len_bytes);
 void front_cursor_from_pages(struct front_cursor c, uint8_t *const *mem,
-                             size_t len_bytes);
+                             size_t at_bytes, size_t len_bytes);
 void front_cursor_copy_out(struct front_cursor c, void *dst, size_t len_bytes);
 void front_cursor_skip(struct front_cursor *c, size_t len_bytes);
 /* The sum of iov, or -EINVAL if it is 0 or too large. */
@@ -323,11 +327,28 @@ int front_part_copied(struct eg_disk *d, struct front_part *p);
 /* Gives back what the two took. */
 void front_pages_give(struct eg_disk *d, struct front_part *p);
 
+/* ---- merge.c: contiguous I/Os in one request ------------------------------
+ */
+
+/* Takes along what waits behind p's I/O and continues it, as far as a request
+ * of max_bytes holds all of it; the bytes of the request then. Nothing is
+ * taken off the waiting I/Os before front_merge_commit; _undo forgets it. */
+uint64_t front_merge(struct eg_disk *d, struct front_part *p,
+                     uint64_t rest_bytes, uint64_t max_bytes);
+void front_merge_commit(struct eg_disk *d, struct front_part *p);
+void front_merge_undo(struct eg_disk *d, struct front_part *p);
+/* A write's bytes, of all of them, into the request's pages; a read's out. */
+void front_merge_to_pages(const struct front_part *p);
+void front_merge_from_pages(const struct front_part *p);
+
 /* ---- part.c -------------------------------------------------------------- */
 
 /* Cuts the next part of io and puts it on the ring; 0, -EAGAIN (no slot or no
  * pages now) or an error that fails io. */
 int front_part_start(struct eg_disk *d, struct eg_io *io);
+/* An empty one; NULL: no memory. */
+struct front_part *front_part_alloc(struct eg_disk *d);
+void front_part_free(struct eg_disk *d, struct front_part *p);
 /* The same for a part that was unanswered when the backend went away. What is
  * more than a request takes now becomes *rest, which is NULL otherwise. */
 int front_part_again(struct eg_disk *d, struct front_part *p,
@@ -335,7 +356,8 @@ int front_part_again(struct eg_disk *d, struct front_part *p,
 /* The backend answered: data to the caller, pages back, part freed; tells the
  * I/O. */
 void front_part_answered(struct eg_disk *d, struct front_part *p, int status);
-/* Keeps what is needed to send it again; without pages then. */
+/* Keeps what is needed to send it again, what went along apart; without pages
+ * then. */
 void front_part_park(struct eg_disk *d, struct front_part *p);
 /* Frees it and tells its I/O. */
 void front_part_end(struct eg_disk *d, struct front_part *p, int error);

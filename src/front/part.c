@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-static struct front_part *part_alloc(struct eg_disk *d)
+struct front_part *front_part_alloc(struct eg_disk *d)
 {
         struct front_part *p = d->free_parts;
         unsigned n = d->part_segs;
@@ -26,7 +26,7 @@ static struct front_part *part_alloc(struct eg_disk *d)
         return p;
 }
 
-static void part_free(struct eg_disk *d, struct front_part *p)
+void front_part_free(struct eg_disk *d, struct front_part *p)
 {
         free(p->saved);
         p->next = d->free_parts;
@@ -148,8 +148,6 @@ static int part_fill(struct eg_disk *d, struct front_part *p,
                 if (ret != -ENOSPC && !(ret == -EAGAIN && !q->shadow.used))
                         break;
         }
-        if (ret == 0 && p->wire_op == BLK_WRITE && !p->direct)
-                front_cursor_to_pages(p->cursor, p->mem, p->len_bytes);
         return ret;
 }
 
@@ -183,10 +181,35 @@ static int part_place(struct eg_disk *d, struct front_part *p, uint64_t rest,
         return ret;
 }
 
+/* With what waits behind it and continues it; alone if there is no room for
+ * that. Where the ring has room nothing waits, so nothing waits to be merged
+ * either. */
+static int place_with_others(struct eg_disk *d, struct front_part *p,
+                             uint64_t rest)
+{
+        struct front_queue *direct = moves_data(p) ? buf_queue(p->io) : NULL;
+        struct front_queue *q = front_queue_idlest(d);
+        uint64_t total = rest;
+        int ret;
+
+        if (moves_data(p) && !direct && q)
+                total = front_merge(d, p, rest,
+                                    (uint64_t)segs_limit(d, q) *
+                                            GRANT_PAGE_BYTES);
+        ret = part_place(d, p, total, direct);
+        if (p->along && (ret < 0 || p->len_bytes < total)) {
+                if (ret == 0)
+                        front_pages_give(d, p);
+                front_merge_undo(d, p);
+                ret = part_place(d, p, rest, direct);
+        }
+        return ret;
+}
+
 int front_part_start(struct eg_disk *d, struct eg_io *io)
 {
         struct front_io *f = front_io(io);
-        struct front_part *p = part_alloc(d);
+        struct front_part *p = front_part_alloc(d);
         int ret;
 
         if (!p)
@@ -197,24 +220,29 @@ int front_part_start(struct eg_disk *d, struct eg_io *io)
         p->cursor = f->cursor;
         if (!moves_data(p))
                 p->len_bytes = io->op == EG_DISCARD ? io->length_bytes : 0;
-        ret = part_place(d, p, f->rest_bytes,
-                         moves_data(p) ? buf_queue(io) : NULL);
+        ret = place_with_others(d, p, f->rest_bytes);
         if (ret < 0) {
-                part_free(d, p);
+                front_part_free(d, p);
                 return ret;
         }
         f->parts++;
-        if (moves_data(p)) {
+        if (p->along) {
+                f->rest_bytes = 0;
+                front_merge_commit(d, p);
+        } else if (moves_data(p)) {
                 f->offset_bytes += p->len_bytes;
                 f->rest_bytes -= p->len_bytes;
                 front_cursor_skip(&f->cursor, p->len_bytes);
         } else {
                 f->rest_bytes = 0;
         }
-        if (p->wire_op == BLK_INDIRECT)
+        if (p->wire_op == BLK_INDIRECT) {
                 front_part_end(d, p, without_op(io));
-        else
-                part_put(d, p);
+                return 0;
+        }
+        if (p->wire_op == BLK_WRITE && !p->direct)
+                front_merge_to_pages(p);
+        part_put(d, p);
         return 0;
 }
 
@@ -223,7 +251,7 @@ int front_part_start(struct eg_disk *d, struct eg_io *io)
 static struct front_part *part_split(struct eg_disk *d, struct front_part *p,
                                      uint64_t total)
 {
-        struct front_part *r = part_alloc(d);
+        struct front_part *r = front_part_alloc(d);
 
         if (!r)
                 return NULL;
@@ -267,6 +295,8 @@ int front_part_again(struct eg_disk *d, struct front_part *p,
                         p->len_bytes = total;
                 return ret == -ENOSPC && front_inflight(d) ? -EAGAIN : ret;
         }
+        if (p->wire_op == BLK_WRITE && !p->direct)
+                front_merge_to_pages(p);
         free(p->saved);
         p->saved = NULL;
         d->stats.resubmitted++;
@@ -306,12 +336,17 @@ void front_part_answered(struct eg_disk *d, struct front_part *p, int status)
 {
         int error = status_error(d, p, status);
 
+        /* Whose fault it was is found out one by one: an I/O fails for itself
+         * only. */
+        if (error && p->along) {
+                front_part_park(d, p);
+                return;
+        }
         if (!error && p->wire_op == BLK_READ) {
                 /* The only read of these pages: the backend can write them
                  * at any time. */
                 if (!p->direct)
-                        front_cursor_from_pages(p->cursor, p->mem,
-                                                p->len_bytes);
+                        front_merge_from_pages(p);
                 d->stats.bytes_read += p->len_bytes;
         } else if (!error && p->wire_op == BLK_WRITE) {
                 d->stats.bytes_written += p->len_bytes;
@@ -319,35 +354,82 @@ void front_part_answered(struct eg_disk *d, struct front_part *p, int status)
         front_part_end(d, p, error);
 }
 
-void front_part_park(struct eg_disk *d, struct front_part *p)
+/* r's bytes, which are in p's pages from at_bytes on, if nobody else keeps
+ * them. */
+static int save(struct front_part *r, const struct front_part *p,
+                uint64_t at_bytes)
 {
-        bool stable = p->direct || (p->io->flags & EG_IO_STABLE) ||
-                      front_io(p->io)->blocking;
+        bool stable = p->direct || (r->io->flags & EG_IO_STABLE) ||
+                      front_io(r->io)->blocking;
 
-        if (p->wire_op == BLK_WRITE && !stable) {
-                p->saved = malloc(p->len_bytes);
-                if (!p->saved) {
-                        front_part_end(d, p, -ENOMEM);
-                        return;
-                }
-                for (unsigned i = 0; i < p->nsegs; i++)
-                        memcpy((char *)p->saved + (size_t)i * GRANT_PAGE_BYTES,
-                               p->mem[i], blk_seg_bytes(&p->segs[i]));
-                p->saved_iov = (struct iovec){p->saved, p->len_bytes};
-                front_cursor_init(&p->cursor, &p->saved_iov, 0);
+        if (r->wire_op != BLK_WRITE || stable)
+                return 0;
+        r->saved = malloc(r->len_bytes);
+        if (!r->saved)
+                return -ENOMEM;
+        r->saved_iov = (struct iovec){r->saved, r->len_bytes};
+        front_cursor_init(&r->cursor, &r->saved_iov, 0);
+        front_cursor_from_pages(r->cursor, p->mem, at_bytes, r->len_bytes);
+        return 0;
+}
+
+static void resend(struct eg_disk *d, struct front_part *p, int error)
+{
+        if (error) {
+                front_part_end(d, p, error);
+                return;
         }
-        front_pages_give(d, p);
         p->nsegs = 0;
         p->next = NULL;
         *d->resend_tail = p;
         d->resend_tail = &p->next;
 }
 
+void front_part_park(struct eg_disk *d, struct front_part *p)
+{
+        struct front_part *m, *along = p->along, *first = NULL, **end = &first;
+        uint64_t at_bytes = 0;
+        int error;
+
+        if (along)
+                p->len_bytes = p->own_bytes;
+        p->along = NULL;
+        error = save(p, p, 0);
+        at_bytes = p->len_bytes;
+        while ((m = along)) {
+                uint64_t len_bytes = m->len_bytes;
+                int ret = save(m, p, at_bytes);
+
+                along = m->next;
+                at_bytes += len_bytes;
+                if (ret < 0) {
+                        front_part_end(d, m, ret);
+                        continue;
+                }
+                *end = m;
+                end = &m->next;
+        }
+        *end = NULL;
+        front_pages_give(d, p);
+        resend(d, p, error);
+        while ((m = first)) {
+                first = m->next;
+                resend(d, m, 0);
+        }
+}
+
 void front_part_end(struct eg_disk *d, struct front_part *p, int error)
 {
+        struct front_part *m = p->along;
         struct eg_io *io = p->io;
 
         front_pages_give(d, p);
-        part_free(d, p);
+        front_part_free(d, p);
         front_io_part_done(d, io, error);
+        while ((p = m)) {
+                m = p->next;
+                io = p->io;
+                front_part_free(d, p);
+                front_io_part_done(d, io, error);
+        }
 }

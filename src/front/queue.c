@@ -225,8 +225,10 @@ void front_dispatch(struct eg_disk *d)
                 return;
         while ((io = d->waiting.head)) {
                 struct front_io *f = front_io(io);
-                int ret = f->error ? f->error : front_part_start(d, io);
+                int ret = 0;
 
+                if (f->rest_bytes) /* none: it went along with another */
+                        ret = f->error ? f->error : front_part_start(d, io);
                 if (ret == -EAGAIN)
                         return;
                 if (ret < 0) {

@@ -31,8 +31,8 @@ struct fake {
         struct blk_seg segs[BLK_MAX_INDIRECT_SEGS]; /* of that one */
         uint64_t indirect;                          /* requests */
         uint64_t early_unmasks; /* before the ring was looked at */
-        uint64_t wandered;     /* grefs that came on two rings */
-        uint64_t taken_of[16]; /* requests of each ring */
+        uint64_t wandered;      /* grefs that came on two rings */
+        uint64_t taken_of[16];  /* requests of each ring */
         /* its rings; most tests have only the first */
         bool connected;
         unsigned queues;
