@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the toolstack and a backend write, as the frontend library reads it.
- * Input: flags, ring order, then lines f/KEY=VALUE (our directory) or
+ * Input: flags and rings, ring order, then lines f/KEY=VALUE (our directory) or
  * b/KEY=VALUE (the backend's). What the library publishes afterwards must
  * satisfy our own backend, whatever was there before. */
 #include "fuzz.h"
@@ -169,6 +169,25 @@ static int read_front(void *arg, const char *key, char **value)
         return xen_store_read(disk.xs, path, value);
 }
 
+/* Keys of a former connection that a backend would take for this one's. */
+static void stale_keys(void)
+{
+        bool several = disk.nqueues > 1;
+        char path[100];
+
+        must(!fake_store_get(F "/ring-ref16") &&
+                     !fake_store_get(F "/num-ring-pages"),
+             "stale keys");
+        must(!several || (!fake_store_get(F "/ring-ref") &&
+                          !fake_store_get(F "/ring-ref0") &&
+                          !fake_store_get(F "/event-channel")),
+             "stale keys at the top");
+        for (unsigned q = several ? disk.nqueues : 0; q < 20; q++) {
+                snprintf(path, sizeof(path), F "/queue-%u/ring-ref", q);
+                must(!fake_store_get(path), "stale keys of queue %u", q);
+        }
+}
+
 static void publish(void)
 {
         struct connect_keys k;
@@ -179,17 +198,17 @@ static void publish(void)
                                &(struct connect_offer){BLK_MAX_RING_ORDER, 16},
                                &k, &e) == 0,
              "our own backend: %s", e.text);
-        must(k.ring_order == disk.order &&
-                     k.rings[0].event_channel == (uint32_t)disk.queue[0].port &&
+        must(k.ring_order == disk.order && k.nrings == disk.nqueues &&
                      k.abi == FRONT_ABI && k.persistent == disk.opts.persistent,
              "not what was published");
-        must(!memcmp(k.rings[0].refs, disk.queue[0].ring_refs,
-                     sizeof(uint32_t) << disk.order),
-             "refs");
-        must(!fake_store_get(F "/ring-ref16") &&
-                     !fake_store_get(F "/queue-0/ring-ref") &&
-                     !fake_store_get(F "/num-ring-pages"),
-             "stale keys");
+        for (unsigned q = 0; q < k.nrings; q++) {
+                must(k.rings[q].event_channel == (uint32_t)disk.queue[q].port,
+                     "port %u", q);
+                must(!memcmp(k.rings[q].refs, disk.queue[q].ring_refs,
+                             sizeof(uint32_t) << disk.order),
+                     "refs of %u", q);
+        }
+        stale_keys();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -205,10 +224,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         disk.xs = fake_store();
         disk.self = 5;
         disk.vdev = 51712;
-        disk.nqueues = 1;
-        disk.queue[0].port = 7;
-        for (unsigned i = 0; i < BLK_MAX_RING_PAGES; i++)
-                disk.queue[0].ring_refs[i] = 100 + i;
+        disk.nqueues = 1 + (flags >> 2) % FRONT_MAX_QUEUES;
+        for (unsigned q = 0; q < disk.nqueues; q++) {
+                disk.queue[q].port = 7 + (int)q;
+                for (unsigned i = 0; i < BLK_MAX_RING_PAGES; i++)
+                        disk.queue[q].ring_refs[i] = 100 + 16 * q + i;
+        }
         strcpy(disk.front_path, F);
         strcpy(disk.name, "xvda");
         strcpy(back, B);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A backend that answers what it likes, against the whole frontend library
  * (its public interface, over the fakes of tests/unit/front). Input: options,
- * then operations of both sides. Whatever happens, each I/O ends exactly once,
- * memory of I/O that failed is as it was, and nothing stays shared. */
+ * two bytes, then operations of both sides. Whatever happens, each I/O ends
+ * exactly once, memory of I/O that failed is as it was, and nothing stays
+ * shared. */
 #include "fuzz.h"
 
 #include <errno.h>
@@ -24,8 +25,12 @@ struct one {
 
 static struct one ios[MAX_IOS];
 static unsigned nios;
-static struct blk_request taken[MAX_TAKEN];
+static struct {
+        struct blk_request req;
+        unsigned queue;
+} taken[MAX_TAKEN];
 static unsigned ntaken;
+static unsigned selected; /* the ring that lies */
 /* The backend wrote where an honest one would read: from then on nothing that
  * it finds there can be checked. */
 static bool tainted;
@@ -58,7 +63,8 @@ static void submit(struct eg_disk *d, struct input *in)
         memset(o->mem, 0x5a, o->len);
         o->iov = (struct iovec){o->mem, o->len};
         o->io.op = (enum eg_op)(op % 4);
-        o->io.flags = op & 16 ? EG_IO_STABLE : 0;
+        o->io.flags =
+                (op & 16 ? EG_IO_STABLE : 0) | (op & 32 ? EG_IO_SECURE : 0);
         o->io.offset_bytes = in_u16(in) * 512ull;
         o->io.length_bytes = o->len;
         o->io.iov = &o->iov;
@@ -72,17 +78,41 @@ static void submit(struct eg_disk *d, struct input *in)
                 free(o->mem);
 }
 
+/* Small reads, one behind the other: what finds no room is merged. */
+static void submit_next(struct eg_disk *d, struct input *in)
+{
+        struct one *o = &ios[nios];
+
+        if (nios == MAX_IOS)
+                return;
+        memset(o, 0, sizeof(*o));
+        o->len = 512;
+        o->mem = malloc(o->len);
+        memset(o->mem, 0x5a, o->len);
+        o->iov = (struct iovec){o->mem, o->len};
+        o->io.op = EG_READ;
+        o->io.offset_bytes = nios * 512ull;
+        o->io.iov = &o->iov;
+        o->io.niov = 1;
+        o->io.done = done;
+        if (eg_submit(d, &o->io) == 0)
+                nios++;
+        else
+                free(o->mem);
+}
+
 static void *ring(void)
 {
-        return fake.connected ? fake.ring.shared : NULL;
+        selected %= fake.queues;
+        return fake.connected ? fake.rings[selected].shared : NULL;
 }
 
 static void take_all(void)
 {
-        struct blk_request r;
-
-        while (!tainted && ntaken < MAX_TAKEN && fake_take(&r))
-                taken[ntaken++] = r;
+        for (unsigned q = 0; q < fake.queues && !tainted; q++)
+                while (ntaken < MAX_TAKEN &&
+                       fake_take_on(q, &taken[ntaken].req))
+                        taken[ntaken++].queue = q;
 }
 
 static void untake(unsigned i)
@@ -95,22 +125,24 @@ static void answer_one(struct input *in)
 {
         uint8_t b = in_u8(in);
         struct blk_request r;
+        unsigned queue;
 
         if (!ring() || tainted)
                 return;
         take_all();
         if (!ntaken)
                 return;
-        r = taken[b % ntaken];
+        r = taken[b % ntaken].req;
+        queue = taken[b % ntaken].queue;
         untake(b % ntaken);
         for (unsigned i = 0; r.op == BLK_READ && !r.nindirect && i < r.nsegs;
              i++)
                 memset((uint8_t *)fake_page(r.segs[i].gref) +
                                blk_seg_offset(&r.segs[i]),
                        0x77, blk_seg_bytes(&r.segs[i]));
-        fake_answer(r.id, r.wire_op,
-                    b & 0x40 ? BLK_OKAY : (int16_t) - (b >> 5 & 3));
-        fake_push();
+        fake_answer_on(queue, r.id, r.wire_op,
+                       b & 0x40 ? BLK_OKAY : (int16_t) - (b >> 5 & 3));
+        fake_push_on(queue);
 }
 
 /* A response of any content. It must end the disk unless it happens to answer
@@ -129,15 +161,15 @@ static void lie(struct eg_disk *d, struct input *in)
                 return;
         take_all();
         for (unsigned i = 0; i < ntaken && !good; i++) {
-                if (taken[i].id != id)
+                if (taken[i].req.id != id || taken[i].queue != selected)
                         continue;
-                good = taken[i].wire_op == op && status <= BLK_OKAY &&
+                good = taken[i].req.wire_op == op && status <= BLK_OKAY &&
                        status >= BLK_EOPNOTSUPP;
                 if (good)
                         untake(i);
         }
-        fake_answer(id, op, status);
-        fake_push();
+        fake_answer_on(selected, id, op, status);
+        fake_push_on(selected);
         eg_stats(d, &s);
         if (tainted || s.state != EG_STATE_CONNECTED) {
                 tainted = true;
@@ -161,7 +193,8 @@ static void scribble_index(struct input *in)
         if (!ring())
                 return;
         if (which == RING_RSP_PROD)
-                v += fake.ring.rsp_prod; /* small steps are the good ones */
+                v += fake.rings[selected]
+                             .rsp_prod; /* small steps are the good ones */
         ring_store_release(ring_word(ring(), (enum ring_word)which), v);
         tainted |= which == RING_REQ_PROD || which == RING_RSP_PROD;
 }
@@ -208,7 +241,7 @@ static void set_key(struct input *in)
 
 static void operation(struct eg_disk *d, struct input *in)
 {
-        switch (in_u8(in) % 14) {
+        switch (in_u8(in) % 16) {
         case 0:
         case 1:
                 submit(d, in);
@@ -244,7 +277,15 @@ static void operation(struct eg_disk *d, struct input *in)
                 set_key(in);
                 break;
         case 13:
-                fake_event();
+                if (ring())
+                        fake_event_on(selected);
+                break;
+        case 14:
+                selected = in_u8(in);
+                break;
+        case 15:
+                for (unsigned n = in_u8(in) % MAX_IOS; n; n--)
+                        submit_next(d, in);
                 break;
         }
 }
@@ -286,10 +327,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct input in = {data, size};
         struct eg_options o;
         struct eg_disk *d = NULL;
-        unsigned flags = in_u8(&in);
+        unsigned flags = in_u8(&in), more = in_u8(&in);
 
         fake_reset();
         fake.hold = true;
+        fake_set(FAKE_B "/multi-queue-max-queues", "4");
+        if (more & 4)
+                fake_set(FAKE_B "/feature-max-indirect-segments", "32");
+        if (more & 8)
+                fake_set(FAKE_B "/discard-secure", "1");
+        fake.lim.discard_secure = more & 8;
         eg_options_init(&o);
         o.log = quiet;
         o.connect_timeout_ms = 20;
@@ -300,7 +347,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         o.untrusted_backend = flags & 8;
         o.pool_pages = flags & 16 ? 22 : 1056;
         o.reconnect = flags & 32 ? EG_RECONNECT_NEVER : EG_RECONNECT_WAIT;
-        nios = ntaken = 0;
+        o.queues = 1 + (more & 3);
+        nios = ntaken = selected = 0;
         tainted = false;
         reconnects = 0;
         must(eg_open(&d, "xvda", &o) == 0, "%s", eg_error());

@@ -202,54 +202,97 @@ def key(i):
     return u8(12) + u8(i)
 
 
+def opened(flags, more=0):
+    """more: 0 to 3 further rings, 4 indirect requests, 8 secure discard"""
+    return u8(flags) + u8(more)
+
+
+def at_ring(n):
+    return u8(14) + u8(n)
+
+
+def follow(n):
+    return u8(15) + u8(n)
+
+
 def response():
     read, write = io(0, 1, 8), io(1, 1, 16)
     load = read + write + io(0, 0, 1) + io(1, 2, 100) + KICK
     for flags, name in ((0, "plain"), (1, "order-1"), (2, "not-persistent"),
                         (4 | 2, "share-per-request"), (8, "untrusted"),
                         (16, "small-pool"), (32, "no-reconnect")):
-        yield f"honest-{name}", (u8(flags) + load + serve() + PROCESS +
+        yield f"honest-{name}", (opened(flags) + load + serve() + PROCESS +
                                  io(2, 0, 0) + io(3, 1, 8) + KICK +
                                  serve(8, 1) + PROCESS)
-    yield "large", u8(0) + io(0, 4, 0) + io(1, 4, 200) + KICK + serve() + PROCESS
-    yield "no-pages-left", (u8(16) + io(1, 4, 0) * 4 + KICK + serve() + PROCESS +
+    yield "large", opened(0) + io(0, 4, 0) + io(1, 4, 200) + KICK + serve() + PROCESS
+    yield "no-pages-left", (opened(16) + io(1, 4, 0) * 4 + KICK + serve() + PROCESS +
                             serve() + PROCESS)
-    yield "out-of-order", (u8(0) + load + answer(2) + answer(1) + PROCESS +
+    yield "out-of-order", (opened(0) + load + answer(2) + answer(1) + PROCESS +
                            answer(0) + PROCESS)
-    yield "errors", (u8(0) + load + answer(0, False, 1) + answer(0, False, 2) +
+    yield "errors", (opened(0) + load + answer(0, False, 1) + answer(0, False, 2) +
                      PROCESS)
-    yield "flush-not-there", (u8(0) + io(2, 0, 0) + KICK + answer(0, False, 2) +
+    yield "flush-not-there", (opened(0) + io(2, 0, 0) + KICK + answer(0, False, 2) +
                               PROCESS + io(2, 0, 0) + PROCESS)
-    yield "unknown-id", u8(0) + load + lie(31, 0, 0) + PROCESS
-    yield "huge-id", u8(0) + load + lie(2**63, 0, 0) + PROCESS
-    yield "id-past-the-ring", u8(0) + load + lie(32, 0, 0) + PROCESS
-    yield "free-id", u8(0) + read + KICK + lie(1, 0, 0) + PROCESS
-    yield "other-operation", u8(0) + load + lie(0, 1, 0) + PROCESS
-    yield "unknown-status", u8(0) + load + lie(0, 0, 1) + PROCESS
-    yield "status-minus-3", u8(0) + load + lie(0, 0, -3) + PROCESS
-    yield "twice", u8(0) + load + lie(0, 0, 0) + lie(0, 0, 0) + PROCESS
-    yield "before-its-request", (u8(0) + read + KICK + read + lie(0, 0, 0) +
+    yield "unknown-id", opened(0) + load + lie(31, 0, 0) + PROCESS
+    yield "huge-id", opened(0) + load + lie(2**63, 0, 0) + PROCESS
+    yield "id-past-the-ring", opened(0) + load + lie(32, 0, 0) + PROCESS
+    yield "free-id", opened(0) + read + KICK + lie(1, 0, 0) + PROCESS
+    yield "other-operation", opened(0) + load + lie(0, 1, 0) + PROCESS
+    yield "unknown-status", opened(0) + load + lie(0, 0, 1) + PROCESS
+    yield "status-minus-3", opened(0) + load + lie(0, 0, -3) + PROCESS
+    yield "twice", opened(0) + load + lie(0, 0, 0) + lie(0, 0, 0) + PROCESS
+    yield "before-its-request", (opened(0) + read + KICK + read + lie(0, 0, 0) +
                                  lie(1, 0, 0) + PROCESS)
-    yield "too-many", u8(0) + load + index(2, 33) + PROCESS
-    yield "index-back", u8(0) + load + index(2, 2**32 - 1) + PROCESS
-    yield "index-half-way", u8(0) + load + index(2, 2**31) + PROCESS
-    yield "events-moved", (u8(0) + load + index(1, 2**31) + index(3, 0) +
+    yield "too-many", opened(0) + load + index(2, 33) + PROCESS
+    yield "index-back", opened(0) + load + index(2, 2**32 - 1) + PROCESS
+    yield "index-half-way", opened(0) + load + index(2, 2**31) + PROCESS
+    yield "events-moved", (opened(0) + load + index(1, 2**31) + index(3, 0) +
                            serve() + PROCESS + read + KICK + PROCESS)
-    yield "scribbled", u8(0) + load + word(20, 2**32 - 1) + index(2, 4) + PROCESS
-    yield "event-storm", u8(0) + load + EVENT * 20 + PROCESS * 20
+    yield "scribbled", opened(0) + load + word(20, 2**32 - 1) + index(2, 4) + PROCESS
+    yield "event-storm", opened(0) + load + EVENT * 20 + PROCESS * 20
     for s in range(9):
-        yield f"backend-goes-to-{s}", (u8(0) + load + state(s) + PROCESS +
+        yield f"backend-goes-to-{s}", (opened(0) + load + state(s) + PROCESS +
                                        serve() + PROCESS)
-    yield "backend-comes-back", (u8(0) + load + state(6, 1) + PROCESS +
+    yield "backend-comes-back", (opened(0) + load + state(6, 1) + PROCESS +
                                  state(2, 1) + PROCESS + serve() + PROCESS +
                                  read + KICK + serve() + PROCESS)
     yield "backend-comes-back-small-pool", (
-        u8(16) + io(1, 4, 0) * 3 + KICK + state(5, 1) + PROCESS + state(6, 1) +
+        opened(16) + io(1, 4, 0) * 3 + KICK + state(5, 1) + PROCESS + state(6, 1) +
         PROCESS + state(2, 1) + PROCESS + serve() + PROCESS + serve() + PROCESS)
-    yield "taken-away", u8(0) + load + key(0) + state(5, 1) + PROCESS
-    yield "taken-away-for-good", u8(32) + load + state(6, 1) + PROCESS
-    yield "smaller", u8(0) + load + key(4) + state(4) + PROCESS + read + KICK
-    yield "other-backend", u8(0) + load + key(9) + state(4) + PROCESS
+    yield "taken-away", opened(0) + load + key(0) + state(5, 1) + PROCESS
+    yield "taken-away-for-good", opened(32) + load + state(6, 1) + PROCESS
+    yield "smaller", opened(0) + load + key(4) + state(4) + PROCESS + read + KICK
+    every = io(0, 1, 0) * 3 + io(1, 1, 64) * 3 + KICK
+    for n in (2, 3, 4):
+        yield f"queues-{n}", (opened(0, n - 1) + every + serve() + PROCESS +
+                              io(2, 0, 0) + KICK + serve(8, 1) + PROCESS)
+    yield "queues-indirect", (opened(0, 7) + io(1, 4, 0) * 5 + KICK + serve(8) +
+                              PROCESS)
+    yield "queues-storm", (opened(0, 3) + every +
+                           b"".join(at_ring(q) + EVENT for q in range(4)) * 5 +
+                           PROCESS * 9)
+    yield "queues-id-of-another", (opened(0, 1) + io(0, 1, 0) + KICK + at_ring(1) +
+                                   lie(0, 0, 0) + PROCESS)
+    yield "queues-second-lies", (opened(0, 2) + every + at_ring(2) +
+                                 lie(31, 0, 0) + PROCESS)
+    yield "queues-second-index", (opened(0, 1) + every + at_ring(1) +
+                                  index(2, 2**31) + PROCESS)
+    yield "queues-fewer-at-return", (
+        opened(0, 3) + every + state(6, 1) + PROCESS + state(2, 1) + PROCESS +
+        serve(8) + PROCESS)
+    yield "secure-discard", (opened(0, 8) + io(3 + 32, 1, 8) + KICK + serve() +
+                             PROCESS)
+    yield "secure-discard-not-there", (opened(0) + io(3 + 32, 1, 8) + KICK +
+                                       PROCESS)
+    yield "merged", opened(16) + io(1, 4, 0) + follow(20) + KICK + (
+        serve(8) + PROCESS) * 4
+    yield "merged-fails", (opened(16) + io(1, 4, 0) + follow(20) + KICK +
+                           (answer(0, True) + PROCESS) * 2 +
+                           (answer(0, False, 1) + PROCESS) * 9)
+    yield "merged-comes-back", (
+        opened(16) + io(1, 4, 0) + follow(20) + KICK + serve(1) + PROCESS +
+        state(6, 1) + PROCESS + state(2, 1) + PROCESS + (serve(8) + PROCESS) * 4)
+    yield "other-backend", opened(0) + load + key(9) + state(4) + PROCESS
 
 
 # ---- keys -------------------------------------------------------------------
@@ -355,6 +398,12 @@ def keys_front():
     yield "not-persistent", u8(0) + u8(4) + disk_dirs()
     yield "untrusted", u8(3) + u8(1) + disk_dirs()
     yield "nothing", u8(0) + u8(0)
+    for n in (2, 3, 16):
+        yield f"queues-{n}", u8(1 | (n - 1) << 2) + u8(n % 5) + disk_dirs(
+            {"ring-ref": "2", "event-channel": "9", "queue-15/ring-ref": "4",
+             "queue-17/ring-ref": "4", "multi-queue-num-queues": "18"})
+    yield "queues-stale-queue-dirs", u8(1 | 2 << 2) + u8(4) + disk_dirs(
+        {f"queue-{q}/ring-ref{i}": "3" for q in range(5) for i in range(17)})
     yield "stale-keys", u8(1) + u8(2) + disk_dirs(
         {**{f"ring-ref{i}": "1" for i in range(17)}, "queue-0/ring-ref": "3",
          "queue-0": "", "num-ring-pages": "16", "ring-ref": "2",

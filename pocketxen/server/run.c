@@ -52,6 +52,11 @@ static int on_signal(sd_event_source *src, const struct signalfd_siginfo *si,
         return 0;
 }
 
+static bool domain_exists(void *arg, uint32_t domid)
+{
+        return srv_domain_by_id(arg, domid) != NULL;
+}
+
 static int set_up(struct server *s)
 {
         struct srv_domain *dom0;
@@ -79,6 +84,7 @@ static int set_up(struct server *s)
         ret = xstore_create(&s->xs, &xstore_default_quota);
         if (ret < 0)
                 return ret;
+        xstore_set_exists(s->xs, domain_exists, s);
         ret = srv_domain_create(s, "Domain-0", DOM0_MEM_BYTES, &dom0);
         if (ret < 0)
                 return ret;

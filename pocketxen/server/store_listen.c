@@ -50,8 +50,6 @@ struct store_listener {
         sd_event_source *source, *retry;
         struct client *clients;
         unsigned count;
-        void (*on_connect)(void *arg, pid_t pid);
-        void *arg;
 };
 
 static uint32_t hash_bytes(const char *p, size_t len)
@@ -291,16 +289,6 @@ static void pause_accept(struct store_listener *l)
                 sd_event_source_set_enabled(l->source, SD_EVENT_ON);
 }
 
-static void tell_pid(struct store_listener *l, int fd)
-{
-        struct ucred cred;
-        socklen_t len = sizeof(cred);
-
-        if (l->on_connect &&
-            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
-                l->on_connect(l->arg, cred.pid);
-}
-
 static int on_accept(sd_event_source *s, int listen_fd, uint32_t revents,
                      void *arg)
 {
@@ -313,7 +301,6 @@ static int on_accept(sd_event_source *s, int listen_fd, uint32_t revents,
                         pause_accept(l);
                 return 0;
         }
-        tell_pid(l, fd);
         client_create(l, fd);
         return 0;
 }
@@ -385,14 +372,6 @@ void store_listen_destroy(struct store_listener *l)
                 unlink(l->path);
         free(l->path);
         free(l);
-}
-
-void store_listen_on_connect(struct store_listener *l,
-                             void (*on_connect)(void *arg, pid_t pid),
-                             void *arg)
-{
-        l->on_connect = on_connect;
-        l->arg = arg;
 }
 
 unsigned store_listen_connections(const struct store_listener *l)

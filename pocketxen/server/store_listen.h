@@ -5,7 +5,6 @@
 #define POCKETXEN_SERVER_STORE_LISTEN_H
 
 #include <stdint.h>
-#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 struct xstore;
@@ -24,14 +23,9 @@ struct store_listener;
 int store_listen_create(struct store_listener **l, sd_event *ev,
                         struct xstore *xs, uint32_t domid,
                         const char *socket_path);
-/* Closes all its connections, removes the socket. NULL is fine. Not from
- * inside on_connect. */
+/* Closes all its connections, removes the socket. NULL is fine. */
 void store_listen_destroy(struct store_listener *l);
 
-/* Told of the pid of each process that connects from now on (SO_PEERCRED). */
-void store_listen_on_connect(struct store_listener *l,
-                             void (*on_connect)(void *arg, pid_t pid),
-                             void *arg);
 unsigned store_listen_connections(const struct store_listener *l);
 
 #endif

@@ -58,13 +58,6 @@ int xen_evtchn_bind_interdomain(struct xen_evtchn *x, uint32_t domid,
         return port < 0 ? xen_call_error() : port;
 }
 
-int xen_evtchn_bind_virq(struct xen_evtchn *x, unsigned virq)
-{
-        int port = xenevtchn_bind_virq(x->handle, virq);
-
-        return port < 0 ? xen_call_error() : port;
-}
-
 void xen_evtchn_unbind(struct xen_evtchn *x, int port)
 {
         if (port >= 0)

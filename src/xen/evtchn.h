@@ -16,7 +16,6 @@ int xen_evtchn_fd(struct xen_evtchn *x);     /* poll it for POLLIN */
 int xen_evtchn_bind_unbound(struct xen_evtchn *x, uint32_t domid);
 int xen_evtchn_bind_interdomain(struct xen_evtchn *x, uint32_t domid,
                                 uint32_t remote_port);
-int xen_evtchn_bind_virq(struct xen_evtchn *x, unsigned virq);
 
 /* Accepts a negative port, and cannot fail for the caller. */
 void xen_evtchn_unbind(struct xen_evtchn *x, int port);

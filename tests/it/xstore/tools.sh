@@ -31,6 +31,11 @@ dom 0 xenstore-write /it/t/t/t/x 1
 dom 0 xenstore-rm -t /it/t/t/t/x # and the parents that are empty now
 assert_status 1 dom 0 xenstore-exists /it/t
 
+say "nothing can be given to a domain that is not there"
+assert_status 1 dom 0 xenstore-chmod /it/a n77
+dom 0 xenstore-chmod /it/a n2
+dom 0 xenstore-chmod /it/a n0
+
 say "ls: tree, full paths, permissions"
 dom 0 xenstore-write /it/b/c two
 dom 0 xenstore-chmod -r /it/b n1 r2

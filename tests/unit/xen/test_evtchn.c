@@ -144,13 +144,11 @@ static void ports_and_errors_come_through(void **state)
         assert_int_equal(xen_evtchn_fd(x), ends[0]);
         assert_int_equal(xen_evtchn_bind_unbound(x, 3), 103);
         assert_int_equal(xen_evtchn_bind_interdomain(x, 3, 9), 3009);
-        assert_int_equal(xen_evtchn_bind_virq(x, 3), 3);
         assert_int_equal(xen_evtchn_notify(x, 3), 0);
         assert_int_equal(xen_evtchn_unmask(x, 3), 0);
         fail_errno = EPERM;
         assert_int_equal(xen_evtchn_bind_unbound(x, 3), -EPERM);
         assert_int_equal(xen_evtchn_bind_interdomain(x, 3, 9), -EPERM);
-        assert_int_equal(xen_evtchn_bind_virq(x, 3), -EPERM);
         assert_int_equal(xen_evtchn_notify(x, 3), -EPERM);
         assert_int_equal(xen_evtchn_unmask(x, 3), -EPERM);
 }
