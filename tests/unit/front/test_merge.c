@@ -327,41 +327,6 @@ static void merged_writes_are_sent_again(void **state)
         eg_close(d);
 }
 
-/* It went along at once, so nothing of it was ever copied aside. */
-static void a_write_that_never_waited_is_kept(void **state)
-{
-        struct eg_disk *d = open_disk(NULL);
-        unsigned before = 0;
-        struct eg_stats s;
-
-        fake.hold = true;
-        paint(want, sizeof(want), 17);
-        memcpy(mem, want, sizeof(mem));
-        do { /* until the platform, which gives no more, is what is short */
-                assert_int_equal(
-                        eg_submit(d, probe_io(&filler[before], EG_READ, junk,
-                                              11 * PAGE, before * 65536)),
-                        0);
-                fake.max_shares = fake.live_pages;
-                eg_stats(d, &s);
-        } while (!s.waiting && ++before < 31);
-        assert_int_equal(s.waiting, 1);
-        submit(d, EG_WRITE, 0, PAGE);
-        fake.max_shares = 0;
-        submit(d, EG_WRITE, 1, PAGE);
-        memset(mem, 0, sizeof(mem));
-        eg_stats(d, &s);
-        assert_int_equal(s.waiting, 0);
-        assert_int_equal(s.merged, 1);
-        assert_int_equal(s.bounced_bytes, PAGE);
-        eg_kick(d);
-        come_back(d);
-        finish(d, before + 3);
-        all_done(2, 0);
-        assert_memory_equal(fake.disk + BASE, want, 2 * PAGE);
-        eg_close(d);
-}
-
 static void merged_reads_are_sent_again(void **state)
 {
         struct eg_disk *d = full_ring(NULL);
@@ -445,7 +410,6 @@ int main(void)
                 T(without_pages_for_all_one_goes_alone),
                 T(an_io_fails_for_itself_only),
                 T(merged_writes_are_sent_again),
-                T(a_write_that_never_waited_is_kept),
                 T(merged_reads_are_sent_again),
                 T(each_of_a_merged_request_hears_of_the_end),
                 T(closing_ends_a_merged_request),
