@@ -30,6 +30,7 @@ static struct {
         unsigned queue;
 } taken[MAX_TAKEN];
 static unsigned ntaken;
+static bool napped;
 static unsigned selected; /* the ring that lies */
 /* The backend wrote where an honest one would read: from then on nothing that
  * it finds there can be checked. */
@@ -62,13 +63,13 @@ static void submit(struct eg_disk *d, struct input *in)
         o->mem = malloc(o->len + 1);
         memset(o->mem, 0x5a, o->len);
         o->iov = (struct iovec){o->mem, o->len};
-        o->io.op = (enum eg_op)(op % 4);
+        o->io.op = (enum eg_op)min_u64(op & 7, EG_DISCARD + 1);
         o->io.flags =
                 (op & 16 ? EG_IO_STABLE : 0) | (op & 32 ? EG_IO_SECURE : 0);
         o->io.offset_bytes = in_u16(in) * 512ull;
         o->io.length_bytes = o->len;
         o->io.iov = &o->iov;
-        o->io.niov = 1;
+        o->io.niov = op & 8 ? 0 : 1;
         o->io.done = done;
         ret = eg_submit(d, &o->io);
         must(ret <= 0, "%d", ret);
@@ -141,7 +142,7 @@ static void answer_one(struct input *in)
                                blk_seg_offset(&r.segs[i]),
                        0x77, blk_seg_bytes(&r.segs[i]));
         fake_answer_on(queue, r.id, r.wire_op,
-                       b & 0x40 ? BLK_OKAY : (int16_t) - (b >> 5 & 3));
+                       b & 0x80 ? BLK_OKAY : (int16_t) - (b >> 5 & 3));
         fake_push_on(queue);
 }
 
@@ -233,6 +234,8 @@ static void set_key(struct input *in)
                 {FAKE_B "/mode", "r"},
                 {FAKE_F "/trusted", "0"},
                 {FAKE_F "/backend-id", "7"},
+                {FAKE_B "/feature-max-indirect-segments", "0"},
+                {FAKE_B "/feature-barrier", "1"},
         };
         unsigned i = in_u8(in) % ARRAY_SIZE(keys);
 
@@ -241,7 +244,7 @@ static void set_key(struct input *in)
 
 static void operation(struct eg_disk *d, struct input *in)
 {
-        switch (in_u8(in) % 16) {
+        switch (in_u8(in) % 18) {
         case 0:
         case 1:
                 submit(d, in);
@@ -282,6 +285,14 @@ static void operation(struct eg_disk *d, struct input *in)
                 break;
         case 14:
                 selected = in_u8(in);
+                break;
+        case 16: /* enough for the deadline of a reconnect */
+                if (!napped)
+                        usleep(3000);
+                napped = true;
+                break;
+        case 17:
+                fake_lose_store();
                 break;
         case 15:
                 for (unsigned n = in_u8(in) % MAX_IOS; n; n--)
@@ -337,9 +348,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (more & 8)
                 fake_set(FAKE_B "/discard-secure", "1");
         fake.lim.discard_secure = more & 8;
+        fake.max_shares = more & 32 ? 30 : 0;
+        fake.silent = more & 128;
+        napped = false;
         eg_options_init(&o);
         o.log = quiet;
-        o.connect_timeout_ms = 20;
+        o.connect_timeout_ms = fake.silent ? 1 : 20;
         o.close_timeout_ms = 0;
         o.ring_order = flags & 1;
         o.persistent = !(flags & 2);
@@ -348,10 +362,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         o.pool_pages = flags & 16 ? 22 : 1056;
         o.reconnect = flags & 32 ? EG_RECONNECT_NEVER : EG_RECONNECT_WAIT;
         o.queues = 1 + (more & 3);
+        o.queue_bytes = more & 16 ? 4096 : 16 << 20;
+        o.reconnect_timeout_ms = more & 64 ? 1 : 0;
         nios = ntaken = selected = 0;
         tainted = false;
         reconnects = 0;
-        must(eg_open(&d, "xvda", &o) == 0, "%s", eg_error());
+        if (eg_open(&d, "xvda", &o) < 0) {
+                must(fake.silent || fake.max_shares, "%s", eg_error());
+                must(fake.live_pages == 0, "%u pages", fake.live_pages);
+                return 0;
+        }
         while (in.left) {
                 operation(d, &in);
                 look(d);

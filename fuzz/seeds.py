@@ -177,7 +177,7 @@ def serve(n=8, backwards=0):
 
 
 def answer(which=0, okay=True, error=0):
-    return u8(6) + u8(which | (0x40 if okay else error << 5))
+    return u8(6) + u8(which | (0x80 if okay else error << 5))
 
 
 def lie(ident, op, status):
@@ -266,6 +266,43 @@ def response():
     for n in (2, 3, 4):
         yield f"queues-{n}", (opened(0, n - 1) + every + serve() + PROCESS +
                               io(2, 0, 0) + KICK + serve(8, 1) + PROCESS)
+    yield "unknown-operation", opened(0) + io(4, 1, 0) + KICK
+    yield "no-memory", opened(0) + io(8, 1, 0) + io(9, 1, 0) + KICK
+    yield "odd-length", opened(0) + io(0, 6, 0) + io(0, 5, 0) + io(1, 6, 0)
+    yield "past-the-end", opened(0) + io(0, 1, 16384 - 1) + io(3, 1, 16384)
+    yield "read-only", (opened(0) + key(7) + state(6, 1) + PROCESS +
+                        state(2, 1) + PROCESS + io(1, 1, 0) + io(3, 1, 0))
+    yield "barrier-not-there", (
+        opened(0) + key(2) + key(11) + state(6, 1) + PROCESS + state(2, 1) +
+        PROCESS + io(2, 0, 0) + KICK + answer(0, False, 2) + PROCESS +
+        io(2, 0, 0) + PROCESS)
+    yield "discard-not-there", (opened(0) + io(3, 1, 0) + KICK +
+                                answer(0, False, 2) + PROCESS + io(3, 1, 0))
+    yield "discard-gone-at-return", (
+        opened(0) + io(3, 1, 0) + KICK + key(3) + state(6, 1) + PROCESS +
+        state(2, 1) + PROCESS * 2)
+    yield "smaller-requests-at-return", (
+        opened(0, 4) + io(1, 4, 0) + io(0, 4, 64) + KICK + key(10) +
+        state(6, 1) + PROCESS + state(2, 1) + PROCESS + (serve() + PROCESS) * 4)
+    yield "writes-wait-over-the-bound", (opened(16, 16) + io(1, 4, 0) * 6 +
+                                         KICK + (serve() + PROCESS) * 6)
+    yield "no-more-shares", opened(0, 32 | 4) + io(1, 4, 0) * 6 + KICK + (
+        serve() + PROCESS) * 8
+    yield "queues-no-more-shares", opened(0, 32 | 3) + io(1, 4, 0) * 6 + KICK + (
+        serve() + PROCESS) * 8
+    yield "shares-per-request-run-out", (opened(4 | 2, 32) + io(1, 4, 0) * 6 +
+                                         KICK + (serve() + PROCESS) * 8)
+    yield "does-not-come-back", (opened(0, 64) + load + state(6, 1) + PROCESS +
+                                 u8(16) + PROCESS * 2)
+    yield "store-lost", opened(0) + load + u8(17) + PROCESS + serve() + PROCESS
+    yield "never-connects", opened(0, 128) + load
+    yield "after-the-end", (opened(0) + load + lie(31, 0, 0) + PROCESS +
+                            io(0, 1, 0) + io(1, 1, 0) + KICK + PROCESS)
+    yield "merged-writes", opened(16) + io(1, 4, 0) * 2 + (
+        b"".join(io(1, 0, 400 + i) for i in range(8))) + KICK + (
+        serve() + PROCESS) * 6
+    yield "gone-while-away", (opened(0) + load + state(6, 1) + PROCESS +
+                              key(0) + state(5, 1) + PROCESS)
     yield "queues-indirect", (opened(0, 7) + io(1, 4, 0) * 5 + KICK + serve(8) +
                               PROCESS)
     yield "queues-storm", (opened(0, 3) + every +

@@ -109,8 +109,11 @@ void fake_rm(const char *path)
         }
 }
 
+static bool store_lost;
+
 int xen_store_open(struct xen_store **s, struct err *e)
 {
+        store_lost = false;
         *s = calloc(1, sizeof(**s));
         return 0;
 }
@@ -233,8 +236,16 @@ int xen_store_next_watch(struct xen_store *s, char **path, char **token)
                         return 1;
                 }
         }
+        if (store_lost)
+                return -ECONNRESET;
         eventfd_read(xs_fd, &n);
         return 0;
+}
+
+void fake_lose_store(void)
+{
+        store_lost = true;
+        eventfd_write(xs_fd, 1);
 }
 
 int xen_store_self(struct xen_store *s, uint32_t *domid)

@@ -50,6 +50,8 @@ void fake_check_clean(void);
 
 const char *fake_get(const char *path);             /* NULL: absent */
 void fake_set(const char *path, const char *value); /* fires watches */
+/* The connection to xenstore ends. */
+void fake_lose_store(void);
 void fake_rm(const char *path);                     /* with its children */
 
 /* Takes and answers up to max requests, the last taken first if backwards.
