@@ -218,6 +218,23 @@ void rig_backend_write(struct guest *g, const char *key, const char *value)
         xen_store_close(xs);
 }
 
+void rig_remove_disk(struct guest *g)
+{
+        struct xen_store *xs;
+        struct err e;
+        char path[160];
+
+        enter(0);
+        assert_int_equal(xen_store_open(&xs, &e), 0);
+        outside();
+        snprintf(path, sizeof(path), "/local/domain/%u/%s", g->domid, g->dir);
+        assert_int_equal(xen_store_rm(xs, path), 0);
+        snprintf(path, sizeof(path), "/local/domain/0/backend/evergrant/%u/%u",
+                 g->domid, g->vdev);
+        assert_int_equal(xen_store_rm(xs, path), 0);
+        xen_store_close(xs);
+}
+
 static void open_handles(struct guest *g)
 {
         struct err e;

@@ -113,6 +113,8 @@ uint64_t guest_backend_key(struct guest *g, const char *key);
 const char *guest_backend_text(struct guest *g, const char *key);
 /* Domain-0 writes one. */
 void rig_backend_write(struct guest *g, const char *key, const char *value);
+/* Domain-0 removes both ends' directories, without a word. */
+void rig_remove_disk(struct guest *g);
 
 enum xenbus_state guest_backend_state(struct guest *g);
 void guest_wait_backend(struct guest *g, enum xenbus_state want);

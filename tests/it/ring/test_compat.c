@@ -306,6 +306,27 @@ static void q9_persistence_is_offered_early(void **state)
         guest_destroy(g);
 }
 
+/* Others map and unmap, or copy, each time; here the page stays. */
+static void q10_what_was_mapped_once_stays_mapped(void **state)
+{
+        struct guest *g = guest_create("ram:8M", "");
+        struct account before, after;
+        struct page p;
+
+        guest_connect(g, persistent);
+        guest_page(g, &p, true);
+        round_trip(g, &p, 0, 1);
+        before = guest_account(g);
+        for (unsigned i = 0; i < 100; i++)
+                round_trip(g, &p, 8 * i, (int)i);
+        after = guest_account(g);
+        assert_int_equal(after.map_pages, before.map_pages);
+        assert_int_equal(after.unmap_pages, before.unmap_pages);
+        assert_int_equal(after.copy_segments, before.copy_segments);
+        assert_int_equal(gref_pins(g, p.gref, false), 1);
+        guest_destroy(g);
+}
+
 static void q11_no_persistence_where_pages_are_not_kept(void **state)
 {
         static const char *const options[] = {"--grants copy", "--grants map"};
@@ -541,6 +562,47 @@ static void q21_every_part_of_a_page_works(void **state)
         guest_destroy(g);
 }
 
+/* The store has the guest's page until it has answered: it is mapped until
+ * then, and Closed, which gives it back, waits for that. */
+static void q22_a_page_is_the_stores_until_it_answers(void **state)
+{
+        char target[300];
+        struct guest *g;
+        struct page p;
+
+        snprintf(target, sizeof(target), "fault:write-delay-ms=1500:%s",
+                 image());
+        for (int way = 0; way < 2; way++) {
+                struct connect_opts o = {.persistent = way == 0};
+                uint64_t pins;
+
+                g = guest_create(target, "");
+                guest_connect(g, o);
+                guest_page(g, &p, true);
+                fill(&p, 0x22 + way);
+                guest_put(g, BLK_WRITE, 64, &p, 1);
+                guest_kick(g);
+                wait_until(guest_counter(g, "inflight") == 1 ||
+                           front_ring_waiting(&g->ring));
+                pins = gref_pins(g, p.gref, false);
+                /* Looked at before the answer came. */
+                if (!front_ring_waiting(&g->ring) &&
+                    guest_counter(g, "via_copy") == 0 && way == 0)
+                        assert_int_equal(pins, 1);
+                guest_state(g, XENBUS_CLOSING);
+                guest_wait_backend(g, XENBUS_CLOSED);
+                assert_true(front_ring_waiting(&g->ring) > 0);
+                assert_int_equal(guest_answer(g, NULL), BLK_OKAY);
+                assert_int_equal(guest_account(g).mapped, 0);
+                guest_disconnect(g);
+                guest_connect(g, persistent);
+                fill(&p, 0xee);
+                assert_int_equal(guest_io(g, BLK_READ, 64, &p, 1), BLK_OKAY);
+                assert_int_equal(p.bytes[100], 0x22 + way);
+                guest_destroy(g);
+        }
+}
+
 static void q23_disk_numbers_of_every_kind(void **state)
 {
         static const struct {
@@ -624,6 +686,32 @@ static void a_disk_is_taken_from_a_frontend_that_sleeps(void **state)
         guest_destroy(g);
 }
 
+/* Surprise removal: both directories are gone, and nobody was asked. */
+static void a_disk_that_is_pulled_out_is_let_go(void **state)
+{
+        struct guest *g = guest_create("ram:8M", "");
+        struct guest *other = guest_create("ram:8M", "");
+        struct page p, q;
+
+        guest_connect(g, persistent);
+        guest_connect(other, persistent);
+        guest_page(g, &p, true);
+        guest_page(other, &q, true);
+        round_trip(g, &p, 0, 1);
+        assert_true(guest_account(g).mapped > 0);
+        rig_remove_disk(g);
+        wait_until(guest_account(g).mapped == 0);
+        round_trip(other, &q, 0, 2);
+        assert_int_equal(guest_backend_state(g), XENBUS_UNKNOWN);
+        assert_int_equal(rig_run("%s attach %s xvda ram:8M 2>&1",
+                                 getenv("EVERGRANT"), g->name),
+                         0);
+        guest_connect(g, persistent);
+        round_trip(g, &p, 0, 3);
+        guest_destroy(g);
+        guest_destroy(other);
+}
+
 static void a_new_size_is_told_by_the_state_node(void **state)
 {
         struct guest *g = guest_create("ram:1M", "");
@@ -652,6 +740,7 @@ int main(void)
                 cmocka_unit_test(q7_connected_means_that_the_ring_is_served),
                 cmocka_unit_test(q8_every_key_is_there),
                 cmocka_unit_test(q9_persistence_is_offered_early),
+                cmocka_unit_test(q10_what_was_mapped_once_stays_mapped),
                 cmocka_unit_test(q11_no_persistence_where_pages_are_not_kept),
                 cmocka_unit_test(q12_unmapped_when_answered),
                 cmocka_unit_test(q13_one_queue_under_the_top_keys),
@@ -663,9 +752,11 @@ int main(void)
                 cmocka_unit_test(q19_cdrom_and_removable_are_announced),
                 cmocka_unit_test(q20_the_handle_means_nothing),
                 cmocka_unit_test(q21_every_part_of_a_page_works),
+                cmocka_unit_test(q22_a_page_is_the_stores_until_it_answers),
                 cmocka_unit_test(q23_disk_numbers_of_every_kind),
                 cmocka_unit_test(a_boot_loader_and_then_a_kernel),
                 cmocka_unit_test(a_disk_is_taken_from_a_frontend_that_sleeps),
+                cmocka_unit_test(a_disk_that_is_pulled_out_is_let_go),
                 cmocka_unit_test(a_new_size_is_told_by_the_state_node),
         };
 
