@@ -52,7 +52,7 @@ const char *fake_get(const char *path);             /* NULL: absent */
 void fake_set(const char *path, const char *value); /* fires watches */
 /* The connection to xenstore ends. */
 void fake_lose_store(void);
-void fake_rm(const char *path);                     /* with its children */
+void fake_rm(const char *path); /* with its children */
 
 /* Takes and answers up to max requests, the last taken first if backwards.
  * The number. */
