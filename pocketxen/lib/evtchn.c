@@ -262,8 +262,16 @@ static bool raise_peer(struct peer *p)
         return true;
 }
 
+/* A fault is set for what this domain gets: the server sees to the event. */
+static bool faulty(const struct peer *p)
+{
+        return __builtin_expect(
+                __atomic_load_n(&p->events->faults, __ATOMIC_RELAXED), 0);
+}
+
 PX_PUBLIC int xenevtchn_notify(xenevtchn_handle *h, evtchn_port_t port)
 {
+        struct pxw_reply reply;
         struct peer *p;
         int ret = 0;
 
@@ -279,7 +287,13 @@ PX_PUBLIC int xenevtchn_notify(xenevtchn_handle *h, evtchn_port_t port)
                     __atomic_load_n(&h->events->ports[port].binding,
                                     __ATOMIC_SEQ_CST))
                         ret = resolve(h, port);
-                if (ret < 0 || !p->connected || raise_peer(p))
+                if (ret < 0 || !p->connected)
+                        break;
+                if (faulty(p)) {
+                        ret = call(h, PXW_EV_FAULT, port, 0, &reply);
+                        break;
+                }
+                if (raise_peer(p))
                         break;
                 p->binding = 0;
         }
