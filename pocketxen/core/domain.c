@@ -80,12 +80,12 @@ void px_world_destroy(struct px_world *w)
 
         if (!w)
                 return;
+        px_fault_remove(w, 0);
         while (!LIST_EMPTY(&w->handles))
                 px_handle_close(LIST_FIRST(&w->handles));
         for (unsigned i = 0; i < PXW_SLOTS; i++)
                 if (w->domains[i])
                         domain_free(w->domains[i]);
-        px_fault_remove(w, 0);
         while ((p = LIST_FIRST(&w->pairs))) {
                 LIST_REMOVE(p, link);
                 free(p);
