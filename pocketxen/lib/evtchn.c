@@ -194,6 +194,15 @@ static bool is_mine(const xenevtchn_handle *h, evtchn_port_t port)
                 1);
 }
 
+static void forget_peer(struct peer *p)
+{
+        if (p->connected)
+                close(p->event_fd);
+        if (p->events)
+                munmap(p->events, sizeof(*p->events));
+        *p = (struct peer){0};
+}
+
 PX_PUBLIC int xenevtchn_unbind(xenevtchn_handle *h, evtchn_port_t port)
 {
         struct pxw_reply reply;
@@ -204,16 +213,10 @@ PX_PUBLIC int xenevtchn_unbind(xenevtchn_handle *h, evtchn_port_t port)
         }
         __atomic_and_fetch(&h->mine[port / 64], ~(1ull << port % 64),
                            __ATOMIC_SEQ_CST);
+        pthread_mutex_lock(&h->lock);
+        forget_peer(&h->peers[port]);
+        pthread_mutex_unlock(&h->lock);
         return call(h, PXW_EV_CLOSE, port, 0, &reply);
-}
-
-static void forget_peer(struct peer *p)
-{
-        if (p->connected)
-                close(p->event_fd);
-        if (p->events)
-                munmap(p->events, sizeof(*p->events));
-        *p = (struct peer){0};
 }
 
 /* Asks who is at the other end. The binding is read first: if it changes
