@@ -202,6 +202,8 @@ static void use_again(struct guest *g)
 
 static void orderly_end(struct guest *g, enum step step, bool again)
 {
+        int port;
+
         guest_state(g, XENBUS_CLOSING);
         if (step == AT_CLOSING)
                 close_port(g);
@@ -213,6 +215,9 @@ static void orderly_end(struct guest *g, enum step step, bool again)
                 use_again(g);
         guest_wait_backend(g, XENBUS_CLOSED);
         assert_int_equal(guest_account(g).mapped, 0);
+        if (again)
+                while ((port = xen_evtchn_pending(g->ev)) >= 0)
+                        assert_int_not_equal(port, g->port);
 }
 
 static void one_close(enum step step, bool again, unsigned nrequests)

@@ -254,6 +254,7 @@ static void unmaps_that_fail(const char *options, const char *result,
         fault_clear();
         rig_run("%s detach %s xvda 2>&1", getenv("EVERGRANT"), r.g->name);
         rig_run("%s destroy %s", getenv("POCKETXEN"), r.g->name);
+        guest_leave(r.g);
 }
 
 /* While it is connected the counter says so as well. */
@@ -274,6 +275,7 @@ static void a_failed_unmap_is_counted(void **state)
         guest_disconnect(r.g);
         rig_run("%s detach %s xvda 2>&1", getenv("EVERGRANT"), r.g->name);
         rig_run("%s destroy %s", getenv("POCKETXEN"), r.g->name);
+        guest_leave(r.g);
 }
 
 static void a_failed_unmap_is_said_and_not_retried(void **state)

@@ -58,6 +58,8 @@ struct guest *guest_create_disk(const char *name, uint32_t vdev,
 /* Closes orderly if it is connected, detaches, destroys the domain; nothing of
  * it may be left mapped. */
 void guest_destroy(struct guest *g);
+/* This program has no part in it any more; domain and disk stay. */
+void guest_leave(struct guest *g);
 
 struct connect_opts {
         unsigned order;
