@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <xen/grant_table.h>
 
-#define PXW_VERSION 1u
+#define PXW_VERSION 2u
 #define PXW_ENV_SOCKET "POCKETXEN_SOCKET" /* path of the hypercall socket */
 
 #define PXW_PAGE 4096u
@@ -92,6 +92,9 @@ static inline uint32_t pxw_record_ref(uint64_t r)
 struct pxw_owner {
         uint32_t id;   /* of the handle, never 0, never used twice */
         uint32_t high; /* records from here on were never used */
+        /* Operations (PXW_FAULT_…) for which a fault is set: ask the server
+         * before each. 0 as long as nobody tests anything. */
+        uint32_t faults, pad;
         struct pxw_counts counts[PXW_SLOTS]; /* by the granter's slot */
         uint64_t records[PXW_RECORDS];
 };
@@ -108,7 +111,19 @@ struct pxw_port {
 };
 struct pxw_events {
         struct pxw_port ports[PXW_PORTS];
+        uint32_t faults; /* not 0: who notifies this domain asks the server */
 };
+
+/* ---- faults: only where somebody has set one ------------------------------
+ */
+#define PXW_FAULT_MAP 1u
+#define PXW_FAULT_UNMAP 2u
+#define PXW_FAULT_COPY 4u
+#define PXW_FAULT_REVOKE 8u /* the server's own */
+#define PXW_FAULT_EVENT 16u
+/* The verdict on a ref: a GNTST_ status, GNTST_okay where there is no fault,
+ * or this: nobody writes the status. */
+#define PXW_STATUS_UNTOUCHED 1000
 
 /* ---- messages
  * ----------------------------------------------------------------- */
@@ -129,6 +144,10 @@ enum pxw_op {
         PXW_EV_RESTRICT,   /* a: domid */
         PXW_EV_ADOPT,      /* a: eventfd-id of a handle whose process exec'd
                               -> its ports, as n entries with ref = port */
+        PXW_GRANT_FAULT,   /* a: PXW_FAULT_…, b: domid, n refs follow -> n
+                              entries with frame = the verdict, as int32_t; a:
+                              errno of the whole call or 0, b: ms to wait */
+        PXW_EV_FAULT,      /* a: port -> a notify, done or not by the server */
         PXW_OPS,
 };
 enum pxw_kind { PXW_GRANTS_HANDLE = 1, PXW_SHARES_HANDLE, PXW_EVTCHN_HANDLE };

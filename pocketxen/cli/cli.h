@@ -48,6 +48,7 @@ int cmd_create(int argc, char **argv);
 int cmd_exec(int argc, char **argv);
 int cmd_destroy(int argc, char **argv);
 int cmd_grants(int argc, char **argv);
+int cmd_fault(int argc, char **argv);
 
 /* One flag option and --help, by getopt_long; *arg is argv's first operand.
  * -1 to go on, else the status to exit with. */

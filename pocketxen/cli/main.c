@@ -21,6 +21,8 @@ static const struct command {
          "create a domain (memory: k, M, G; default 64M)"},
         {"exec", cmd_exec, "DOM -- CMD", "run CMD in a domain"},
         {"destroy", cmd_destroy, "DOM", "kill a domain and its processes"},
+        {"fault", cmd_fault, "OP RESULT | clear | …",
+         "have grant operations and events fail, for tests"},
         {"grants", cmd_grants, "[--json] DOM",
          "grant entries of a domain: to whom, who maps them"},
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "fault.h"
 #include "world.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@ int px_world_create(struct px_world **w)
         if (!*w)
                 return -ENOMEM;
         (*w)->next_handle = 1;
+        TAILQ_INIT(&(*w)->faults);
         return 0;
 }
 
@@ -78,6 +80,7 @@ void px_world_destroy(struct px_world *w)
 
         if (!w)
                 return;
+        px_fault_remove(w, 0);
         while (!LIST_EMPTY(&w->handles))
                 px_handle_close(LIST_FIRST(&w->handles));
         for (unsigned i = 0; i < PXW_SLOTS; i++)
@@ -180,6 +183,7 @@ int px_domain_create(struct px_world *w, const char *name, uint64_t mem_bytes,
         *d->g.header = (struct pxw_grant_header){
                 PXW_VERSION, d->domid, d->slot, d->entries, d->frames, 0};
         w->domains[slot] = d;
+        px_faults_apply(w);
         *out = d;
         return 0;
 }

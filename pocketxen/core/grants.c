@@ -100,14 +100,15 @@ int px_share(struct px_handle *h, uint32_t domid, uint32_t n, bool writable,
         return 0;
 }
 
-/* End access: possible only while nobody maps the page. */
+/* End access: possible only while nobody maps the page, or where a fault
+ * breaks that promise (XSA-230). */
 static bool end_access(struct px_domain *d, uint32_t ref)
 {
         struct grant_entry_v1 *e = &d->g.entries[ref];
         uint32_t old = __atomic_load_n(pxw_entry_word(e), __ATOMIC_RELAXED);
 
         do {
-                if (old & (GTF_reading | GTF_writing))
+                if ((old & (GTF_reading | GTF_writing)) && !d->weak_revoke)
                         return false;
         } while (!__atomic_compare_exchange_n(pxw_entry_word(e), &old, 0, 0,
                                               __ATOMIC_SEQ_CST,

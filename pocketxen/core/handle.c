@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "fault.h"
 #include "world.h"
 
 #include <errno.h>
@@ -56,6 +57,7 @@ int px_handle_open(struct px_world *w, struct px_domain *d, enum pxw_kind kind,
                 px_handle_close(h);
                 return ret;
         }
+        px_faults_apply(w);
         *out = h;
         return 0;
 }

@@ -54,6 +54,7 @@ struct px_domain {
         uint32_t entries, grants_used, ref_hint;
         struct px_grant *grants;
         uint32_t deferred; /* unshared but still mapped */
+        bool weak_revoke;  /* a fault: unshared though still mapped */
         /* event channels */
         int events_fd;
         struct pxw_events *events;
@@ -96,6 +97,8 @@ struct px_world {
         LIST_HEAD(, px_handle) handles;
         LIST_HEAD(, px_pair) pairs;
         unsigned npairs;
+        TAILQ_HEAD(, px_fault) faults; /* oldest first */
+        uint32_t next_fault;
         /* Whether the process behind a handle has ended, before it is closed
          * here; NULL: none has. */
         bool (*is_gone)(void *arg, const struct px_handle *h);

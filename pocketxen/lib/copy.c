@@ -3,6 +3,7 @@
  * pread and pwrite on the granter's memory, neighbouring segments in one call.
  * A bad ref is that segment's status; a malformed segment fails the whole call
  * and leaves statuses as they are, as measured on Linux (XEN.md). */
+#include "fault.h"
 #include "gnttab.h"
 
 #include <errno.h>
@@ -162,10 +163,45 @@ static uint32_t copy_local(xengnttab_handle *h, segment *segs, uint32_t n)
         return k;
 }
 
+static void copy_run(xengnttab_handle *h, uint32_t count, segment *segs)
+{
+        const unsigned both = GNTCOPY_source_gref | GNTCOPY_dest_gref;
+
+        for (uint32_t i = 0; i < count;)
+                i += (segs[i].flags & both) == both
+                             ? (uint32_t)copy_foreign(h, &segs[i])
+                             : copy_local(h, &segs[i], count - i);
+}
+
+/* The segments that a fault strikes keep their bytes and get its status, or
+ * none; the others are copied. -1 and errno: the whole call fails. */
+static int copy_faults(xengnttab_handle *h, uint32_t count, segment *segs)
+{
+        for (uint32_t i = 0; i < count; i++) {
+                const union xengnttab_copy_ptr *f =
+                        segs[i].flags & GNTCOPY_source_gref ? &segs[i].source
+                                                            : &segs[i].dest;
+                uint32_t ref = f->foreign.ref;
+                int status, error;
+
+                error = px_fault_ask(h, PXW_FAULT_COPY, f->foreign.domid, 1,
+                                     &ref, &status);
+                if (error) {
+                        errno = error;
+                        return -1;
+                }
+                if (status == GNTST_okay)
+                        copy_run(h, 1, &segs[i]);
+                else if (status != PXW_STATUS_UNTOUCHED)
+                        segs[i].status = (int16_t)status;
+        }
+        return 0;
+}
+
 PX_PUBLIC int xengnttab_grant_copy(xengnttab_handle *h, uint32_t count,
                                    segment *segs)
 {
-        const unsigned both = GNTCOPY_source_gref | GNTCOPY_dest_gref;
+        int ret = 0;
 
         for (uint32_t i = 0; i < count; i++) {
                 if (bad_shape(&segs[i])) {
@@ -179,10 +215,10 @@ PX_PUBLIC int xengnttab_grant_copy(xengnttab_handle *h, uint32_t count,
                 errno = EBADF;
                 return -1;
         }
-        for (uint32_t i = 0; i < count;)
-                i += (segs[i].flags & both) == both
-                             ? (uint32_t)copy_foreign(h, &segs[i])
-                             : copy_local(h, &segs[i], count - i);
+        if (px_faulty(h, PXW_FAULT_COPY))
+                ret = copy_faults(h, count, segs);
+        else
+                copy_run(h, count, segs);
         pthread_mutex_unlock(&h->lock);
-        return 0;
+        return ret;
 }

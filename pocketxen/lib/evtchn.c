@@ -194,6 +194,15 @@ static bool is_mine(const xenevtchn_handle *h, evtchn_port_t port)
                 1);
 }
 
+static void forget_peer(struct peer *p)
+{
+        if (p->connected)
+                close(p->event_fd);
+        if (p->events)
+                munmap(p->events, sizeof(*p->events));
+        *p = (struct peer){0};
+}
+
 PX_PUBLIC int xenevtchn_unbind(xenevtchn_handle *h, evtchn_port_t port)
 {
         struct pxw_reply reply;
@@ -204,16 +213,10 @@ PX_PUBLIC int xenevtchn_unbind(xenevtchn_handle *h, evtchn_port_t port)
         }
         __atomic_and_fetch(&h->mine[port / 64], ~(1ull << port % 64),
                            __ATOMIC_SEQ_CST);
+        pthread_mutex_lock(&h->lock);
+        forget_peer(&h->peers[port]);
+        pthread_mutex_unlock(&h->lock);
         return call(h, PXW_EV_CLOSE, port, 0, &reply);
-}
-
-static void forget_peer(struct peer *p)
-{
-        if (p->connected)
-                close(p->event_fd);
-        if (p->events)
-                munmap(p->events, sizeof(*p->events));
-        *p = (struct peer){0};
 }
 
 /* Asks who is at the other end. The binding is read first: if it changes
@@ -262,8 +265,16 @@ static bool raise_peer(struct peer *p)
         return true;
 }
 
+/* A fault is set for what this domain gets: the server sees to the event. */
+static bool faulty(const struct peer *p)
+{
+        return __builtin_expect(
+                __atomic_load_n(&p->events->faults, __ATOMIC_RELAXED), 0);
+}
+
 PX_PUBLIC int xenevtchn_notify(xenevtchn_handle *h, evtchn_port_t port)
 {
+        struct pxw_reply reply;
         struct peer *p;
         int ret = 0;
 
@@ -279,7 +290,13 @@ PX_PUBLIC int xenevtchn_notify(xenevtchn_handle *h, evtchn_port_t port)
                     __atomic_load_n(&h->events->ports[port].binding,
                                     __ATOMIC_SEQ_CST))
                         ret = resolve(h, port);
-                if (ret < 0 || !p->connected || raise_peer(p))
+                if (ret < 0 || !p->connected)
+                        break;
+                if (faulty(p)) {
+                        ret = call(h, PXW_EV_FAULT, port, 0, &reply);
+                        break;
+                }
+                if (raise_peer(p))
                         break;
                 p->binding = 0;
         }

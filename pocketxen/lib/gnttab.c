@@ -163,12 +163,19 @@ static void *map_locked(xengnttab_handle *h, uint32_t count,
 {
         void *p = NULL;
 
+retry:
         pthread_mutex_lock(&h->lock);
         if (!px_conn_mine(&h->conn) || !h->owner)
                 errno = EBADF;
         else
                 p = px_map(h, count, domids, step, refs, prot);
         pthread_mutex_unlock(&h->lock);
+        if (!p && errno == EAGAIN) {
+                /* As in the real library, without an end: the page is paged
+                 * out, and nobody tells when it is back. */
+                usleep(1000);
+                goto retry;
+        }
         return p;
 }
 

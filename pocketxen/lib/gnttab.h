@@ -10,6 +10,7 @@
 
 #define PX_PUBLIC __attribute__((visibility("default")))
 #define PX_DOMID_CACHE 64u
+#define PX_RECORD_LOST UINT32_MAX /* the unmap of this page has failed */
 
 /* One mapping: what one map call made and one unmap call takes back. */
 struct px_mapping {

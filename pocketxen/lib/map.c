@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* map = pin each entry, mmap the granter's memory; unmap = munmap, unpin. These
  * are real system calls with real costs, and nothing is added to them. */
+#include "fault.h"
 #include "gnttab.h"
 
 #include <errno.h>
@@ -60,7 +61,8 @@ static void unpin_pages(xengnttab_handle *h, struct px_mapping *m, uint32_t n)
         for (uint32_t i = 0; i < n; i++) {
                 struct px_attached *a = page_from(m, i);
 
-                px_unpin_ref(h, a, m->many ? m->many[i] : m->one);
+                if ((m->many ? m->many[i] : m->one) != PX_RECORD_LOST)
+                        px_unpin_ref(h, a, m->many ? m->many[i] : m->one);
                 px_detach(a);
         }
 }
@@ -174,6 +176,14 @@ void *px_map(xengnttab_handle *h, uint32_t count, const uint32_t *domids,
                 errno = EINVAL;
                 return NULL;
         }
+        if (px_faulty(h, PXW_FAULT_MAP)) {
+                int error = px_fault_map(h, count, domids, domid_step, refs);
+
+                if (error) {
+                        errno = error;
+                        return NULL;
+                }
+        }
         m = mapping_new(h, count, !one_domain(domids, domid_step, count));
         if (count > 1)
                 frames = malloc(count * sizeof(*frames));
@@ -216,11 +226,39 @@ struct px_mapping *px_mapping_find(xengnttab_handle *h, void *start)
         return m;
 }
 
+/* 0, or -1 and errno, and everything stays mapped. A status is what the
+ * hypervisor tells the kernel, which tells nobody: the memory goes, the grant
+ * stays pinned until the handle is closed. */
+static int unmap_faults(xengnttab_handle *h, struct px_mapping *m)
+{
+        uint32_t *records = m->many ? m->many : &m->one;
+        int status, error;
+
+        for (uint32_t i = 0; i < m->count; i++) {
+                uint32_t ref = pxw_record_ref(__atomic_load_n(
+                        &h->owner->records[records[i]], __ATOMIC_RELAXED));
+
+                if (records[i] == PX_RECORD_LOST)
+                        continue;
+                error = px_fault_ask(h, PXW_FAULT_UNMAP, page_from(m, i)->domid,
+                                     1, &ref, &status);
+                if (error) {
+                        errno = error;
+                        return -1;
+                }
+                if (status != GNTST_okay)
+                        records[i] = PX_RECORD_LOST;
+        }
+        return 0;
+}
+
 int px_unmap(xengnttab_handle *h, struct px_mapping *m)
 {
         struct px_mapping **p = &h->hash[bucket(m->start)];
         bool dead;
 
+        if (px_faulty(h, PXW_FAULT_UNMAP) && unmap_faults(h, m) < 0)
+                return -1;
         if (munmap(m->start, (size_t)m->count * PXW_PAGE) < 0)
                 return -1;
         while (*p != m)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The control socket: one JSON object in, one out, a line each, then the
  * connection ends. Mode 0600: who can open it is the toolstack. */
+#include "../core/fault.h"
 #include "server.h"
 
 #include <errno.h>
@@ -114,9 +115,52 @@ static struct json_object *about_domain(struct server *s, const char *command,
         return o;
 }
 
+static struct json_object *done_or(const char *why_not)
+{
+        return why_not ? failure(why_not) : success();
+}
+
+static struct json_object *clear_faults(struct server *s,
+                                        struct json_object *in)
+{
+        struct json_object *v;
+        uint32_t id = json_object_object_get_ex(in, "id", &v)
+                              ? (uint32_t)json_object_get_uint64(v)
+                              : 0;
+
+        return done_or(px_fault_remove(s->world, id) < 0
+                               ? "no fault of that number (pocketxen fault "
+                                 "list shows those there are)"
+                               : NULL);
+}
+
+/* NULL: not about faults. */
+static struct json_object *about_faults(struct server *s, const char *command,
+                                        struct json_object *in)
+{
+        struct json_object *o;
+        int id = 0;
+
+        if (strcmp(command, "faults") == 0)
+                return srv_faults_json(s);
+        if (strcmp(command, "fault-clear") == 0)
+                return clear_faults(s, in);
+        if (strcmp(command, "fault-raise") == 0)
+                return done_or(srv_fault_raise(s, in));
+        if (strcmp(command, "fault-close") == 0)
+                return done_or(srv_fault_close(s, in));
+        if (strcmp(command, "fault") != 0)
+                return NULL;
+        o = done_or(srv_fault_add(s, in, &id));
+        if (id > 0)
+                json_object_object_add(o, "id", json_object_new_int(id));
+        return o;
+}
+
 static struct json_object *dispatch(struct server *s, struct json_object *in)
 {
         const char *command = str(in, "command");
+        struct json_object *o;
 
         if (!command)
                 return failure("no command");
@@ -134,7 +178,8 @@ static struct json_object *dispatch(struct server *s, struct json_object *in)
         if (strcmp(command, "grants") == 0 || strcmp(command, "destroy") == 0 ||
             strcmp(command, "domain") == 0)
                 return about_domain(s, command, str(in, "dom"));
-        return failure("unknown command");
+        o = about_faults(s, command, in);
+        return o ? o : failure("unknown command");
 }
 
 static void send_all(int fd, const char *text)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A domain's hypercall socket: the drop-ins' requests, one reply each. */
+#include "../core/fault.h"
 #include "server.h"
 
 #include <errno.h>
@@ -217,6 +218,39 @@ static int ev_adopt(struct srv_conn *c, const struct pxw_request *r,
         return ret;
 }
 
+static int grant_fault(struct srv_conn *c, const struct pxw_request *r,
+                       struct answer *a)
+{
+        if (c->handle->kind != PXW_GRANTS_HANDLE)
+                return -EINVAL;
+        for (uint32_t i = 0; i < r->n; i++) {
+                struct px_grant_verdict v =
+                        px_fault_grant(c->dom->srv->world, r->a, c->dom->domid,
+                                       r->b, in.refs[i]);
+
+                shared_out[i] =
+                        (struct pxw_shared){in.refs[i], (uint32_t)v.status};
+                if (v.error)
+                        a->reply.a = (uint32_t)v.error;
+                a->reply.b += v.slow_ms;
+        }
+        a->reply.n = r->n;
+        return 0;
+}
+
+static int ev_fault(struct srv_conn *c, const struct pxw_request *r,
+                    struct answer *a)
+{
+        struct px_domain *rd;
+        struct px_port *rp = px_ev_remote(c->handle, r->a, &rd);
+
+        (void)a;
+        if (rp && rp->handle)
+                srv_fault_notify(c->dom->srv, c->dom->domid, rd,
+                                 (uint32_t)(rp - rd->ports));
+        return 0;
+}
+
 typedef int (*op_fn)(struct srv_conn *, const struct pxw_request *,
                      struct answer *);
 static const op_fn ops[PXW_OPS] = {
@@ -226,7 +260,8 @@ static const op_fn ops[PXW_OPS] = {
         [PXW_EV_UNBOUND] = ev_unbound, [PXW_EV_BIND] = ev_bind,
         [PXW_EV_VIRQ] = ev_virq,       [PXW_EV_CLOSE] = ev_close,
         [PXW_EV_RESOLVE] = ev_resolve, [PXW_EV_RESTRICT] = ev_restrict,
-        [PXW_EV_ADOPT] = ev_adopt,
+        [PXW_EV_ADOPT] = ev_adopt,     [PXW_GRANT_FAULT] = grant_fault,
+        [PXW_EV_FAULT] = ev_fault,
 };
 
 static int reply(struct srv_conn *c, struct answer *a)

@@ -81,6 +81,15 @@ struct json_object;
 struct json_object *srv_list_json(struct server *s);
 struct json_object *srv_grants_json(struct server *s, struct srv_domain *d);
 
+/* fault.c: requests of the control socket; NULL, or why not. */
+const char *srv_fault_add(struct server *s, struct json_object *in, int *id);
+const char *srv_fault_raise(struct server *s, struct json_object *in);
+const char *srv_fault_close(struct server *s, struct json_object *in);
+struct json_object *srv_faults_json(struct server *s);
+/* Domain `by` notifies port of d, for which a fault is set. */
+void srv_fault_notify(struct server *s, uint32_t by, struct px_domain *d,
+                      uint32_t port);
+
 /* kill.c: every process that was started in the domain whose folder that is
  * (its environment says so), however deep. Returns how many got the signal. */
 unsigned srv_kill_domain(const struct srv_domain *d, int sig);

@@ -10,6 +10,7 @@
  *  - their done callbacks, back to the control thread: back_control_fd();
  *  - struct back_stats: single writer (the I/O thread), relaxed atomic words,
  *    read by anyone while the queue exists;
+ *  - one relaxed word a thread: since when it is inside of a grant call;
  *  - struct store: immutable for I/O threads except its size, which changes
  *    by resize only.
  * Everything else that a ring points to belongs to its I/O thread. */
@@ -67,6 +68,8 @@ struct back_stats {
         uint64_t kept, kept_high, cap;
         /* grant operations of this queue, ring pages included */
         uint64_t map_calls, map_pages, unmap_calls, unmap_pages, map_failures;
+        uint64_t maps_given_up;  /* the domain kept the page away, patience.h */
+        uint64_t unmap_failures; /* these pages stay mapped */
         uint64_t copy_calls, copy_segments;
         uint64_t slow_grant_calls; /* over 10 ms */
         uint64_t held_events; /* times that the port stayed masked, storm.c */
@@ -92,6 +95,8 @@ void back_thread_stop(struct back_thread *t);
 unsigned back_thread_queues(const struct back_thread *t); /* control thread */
 /* What looking before sleeping came to. */
 struct polling_counters back_thread_polling(const struct back_thread *t);
+/* How long it has been inside of one grant call by now; 0: it is not. */
+uint64_t back_thread_stuck_ms(const struct back_thread *t);
 bool back_thread_has_uring(const struct back_thread *t, const char **why);
 
 /* Readable when done callbacks wait; back_control_run calls them. */

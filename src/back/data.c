@@ -70,6 +70,10 @@ static bool acquire_kept(struct back_request *r, unsigned i, int *error)
                         return true;
                 *error = -EINVAL;
                 return false;
+        case GRANT_GIVEN_UP:
+                r->kept[i] = NULL;
+                *error = -ETIMEDOUT;
+                return false;
         case GRANT_IN_USE:
         case GRANT_OVER_LIMIT:
         case GRANT_NO_MEMORY:
@@ -85,11 +89,11 @@ static int map_transient(struct back_request *r, const uint32_t *refs,
         struct back_queue *q = r->q;
         int ret;
 
-        ret = xen_grants_map(q->thread->grants, q->p.domid, refs, n, reads(r),
+        ret = xen_grants_map(q->grants->xen, q->p.domid, refs, n, reads(r),
                              &r->mapped);
         if (ret == -ENOMEM && q->cache &&
             grant_cache_shrink(q->cache, SHRINK_PAGES))
-                ret = xen_grants_map(q->thread->grants, q->p.domid, refs, n,
+                ret = xen_grants_map(q->grants->xen, q->p.domid, refs, n,
                                      reads(r), &r->mapped);
         if (!ret)
                 r->nmapped = n;
@@ -143,8 +147,8 @@ static int copy_all(struct back_request *r, bool to_guest)
                 };
                 at += blk_seg_bytes(s);
         }
-        return xen_grants_copy(r->q->thread->grants, r->q->p.domid, to_guest,
-                               segs, r->blk.nsegs);
+        return xen_grants_copy(r->q->grants->xen, r->q->p.domid, to_guest, segs,
+                               r->blk.nsegs);
 }
 
 static enum back_data bounce_in(struct back_request *r)
@@ -172,6 +176,9 @@ enum back_data back_data_get(struct back_request *r)
         r->via = r->must_copy ? BACK_VIA_COPY : choose(r->q, r->blk.nsegs);
         if (r->via != BACK_VIA_COPY) {
                 ret = map_all(r);
+                /* Each such call costs what the library leaves behind. */
+                if (ret == -ETIMEDOUT)
+                        r->q->ring.broken = true;
                 if (ret && ret != -ENOMEM)
                         return BACK_DATA_BAD;
                 if (!ret) {
@@ -206,7 +213,7 @@ int back_data_put(struct back_request *r, bool ok)
                 return error;
         }
         if (r->nmapped) {
-                xen_grants_unmap(q->thread->grants, r->mapped, r->nmapped);
+                xen_grants_unmap(q->grants->xen, r->mapped, r->nmapped);
                 r->mapped = NULL;
                 r->nmapped = 0;
                 back_account(q);

@@ -22,7 +22,8 @@ static uint8_t *copy_of_page(const struct back_request *r, unsigned i)
                (size_t)i * BLK_SEGS_PER_INDIRECT_PAGE * BLK_SEG_WIRE_BYTES;
 }
 
-/* 0 if a kept mapping served; -EAGAIN: another way must. */
+/* 0 if a kept mapping served; -EAGAIN: another way must; -ETIMEDOUT: none
+ * may. */
 static int read_kept(struct back_request *r, unsigned i)
 {
         struct back_queue *q = r->q;
@@ -37,6 +38,8 @@ static int read_kept(struct back_request *r, unsigned i)
                 grant_cache_release(q->cache, page,
                                     loop_now_ms(q->thread->loop));
                 return 0;
+        case GRANT_GIVEN_UP:
+                return -ETIMEDOUT;
         case GRANT_BAD_REF: /* perhaps granted for reading only */
         case GRANT_IN_USE:
         case GRANT_OVER_LIMIT:
@@ -50,13 +53,13 @@ static int read_mapped(struct back_request *r, unsigned i)
 {
         struct back_queue *q = r->q;
         void *page;
-        int ret = xen_grants_map(q->thread->grants, q->p.domid,
+        int ret = xen_grants_map(q->grants->xen, q->p.domid,
                                  &r->blk.indirect_grefs[i], 1, false, &page);
 
         if (ret)
                 return ret;
         ring_copy_from_shared(copy_of_page(r, i), page, bytes_of_page(r, i));
-        xen_grants_unmap(q->thread->grants, page, 1);
+        xen_grants_unmap(q->grants->xen, page, 1);
         return 0;
 }
 
@@ -69,7 +72,7 @@ static int read_copied(struct back_request *r, unsigned i)
                 .local = copy_of_page(r, i),
         };
 
-        return xen_grants_copy(q->thread->grants, q->p.domid, false, &seg, 1);
+        return xen_grants_copy(q->grants->xen, q->p.domid, false, &seg, 1);
 }
 
 int back_indirect_read(struct back_request *r, enum blk_verdict *verdict)
@@ -80,10 +83,12 @@ int back_indirect_read(struct back_request *r, enum blk_verdict *verdict)
                 int ret = q->cache ? read_kept(r, i) : -EAGAIN;
 
                 /* A copy is one call instead of two, and needs no room. */
-                if (ret && (q->cache || q->p.grants == BACK_MAP))
+                if (ret == -EAGAIN && (q->cache || q->p.grants == BACK_MAP))
                         ret = read_mapped(r, i);
                 if (ret == -EAGAIN || ret == -ENOMEM)
                         ret = read_copied(r, i);
+                if (ret == -ETIMEDOUT)
+                        q->ring.broken = true;
                 if (ret)
                         return -EINVAL;
         }

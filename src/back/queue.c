@@ -35,7 +35,7 @@ static int open_ring(struct back_queue *q)
 {
         int ret;
 
-        ret = xen_grants_map(q->thread->grants, q->p.domid, q->p.ring_refs,
+        ret = xen_grants_map(q->grants->xen, q->p.domid, q->p.ring_refs,
                              1u << q->p.ring_order, true, &q->ring_pages);
         if (ret) {
                 q->ring_pages = NULL;
@@ -83,15 +83,13 @@ static void close_all(struct back_queue *q)
         grant_cache_destroy(q->cache);
         q->cache = NULL;
         if (q->ring_pages)
-                xen_grants_unmap(t->grants, q->ring_pages,
+                xen_grants_unmap(q->grants->xen, q->ring_pages,
                                  1u << q->p.ring_order);
         q->ring_pages = NULL;
         if (q->port >= 0)
                 back_thread_route(t, q->port, NULL);
         xen_evtchn_unbind(t->evtchn, q->port);
         q->port = -1;
-        back_thread_domain_put(t, q->domain);
-        q->domain = NULL;
         if (q->attached)
                 LIST_REMOVE(q, attached_link);
         q->attached = false;
@@ -99,6 +97,10 @@ static void close_all(struct back_queue *q)
                 LIST_REMOVE(q, unasked_link);
         q->unasked = false;
         back_account(q);
+        back_thread_domain_put(t, q->domain);
+        q->domain = NULL;
+        back_thread_grants_put(t, q->grants);
+        q->grants = NULL;
 }
 
 static int open_all(struct back_queue *q)
@@ -109,6 +111,7 @@ static int open_all(struct back_queue *q)
         q->domain = back_thread_domain_get(t, q->p.domid);
         if (!q->domain)
                 return fail(q, -ENOMEM, "no memory for the domain");
+        q->grants = back_thread_grants_get(t);
         ret = open_ring(q);
         if (ret)
                 return ret;
@@ -116,7 +119,7 @@ static int open_all(struct back_queue *q)
         if (ret)
                 return ret;
         if (q->p.persistent) {
-                ret = grant_cache_create(&q->cache, t->grants, q->p.domid,
+                ret = grant_cache_create(&q->cache, q->grants->xen, q->p.domid,
                                          q->p.max_persistent);
                 if (ret) {
                         q->cache = NULL;

@@ -51,6 +51,7 @@ struct back_request {
 
 struct back_queue {
         struct back_thread *thread;
+        struct back_grant_handle *grants; /* while attached */
         struct back_queue_params p;
         uint64_t sectors; /* set by the control thread, relaxed */
         struct back_stats stats;

@@ -18,7 +18,6 @@
 #include "thread.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <time.h>
 
 static void start(struct back_request *r);
@@ -125,21 +124,14 @@ static void start_waiting(struct back_queue *q)
 
 static void note_broken(struct back_queue *q)
 {
-        char more[48] = "";
-        uint64_t left_out;
-
         if (!q->ring.broken || q->stats.ring_broken)
                 return;
         stat_set(&q->stats.ring_broken, 1);
-        if (!log_bucket_take(&q->domain->log, loop_now_ms(q->thread->loop),
-                             &left_out))
-                return;
-        if (left_out)
-                snprintf(more, sizeof(more), " (%llu lines left out before)",
-                         (unsigned long long)left_out);
-        log_warn("domain %u: the frontend claims more requests than its ring "
-                 "holds; nothing is taken from it until it reconnects%s",
-                 q->p.domid, more);
+        back_log(q, "%s; nothing is taken from it until it reconnects",
+                 stat_get(&q->stats.maps_given_up)
+                         ? "a page that the frontend granted stays paged out"
+                         : "the frontend claims more requests than its ring "
+                           "holds");
 }
 
 void back_service_run(struct back_queue *q)
@@ -156,8 +148,8 @@ void back_service_run(struct back_queue *q)
         /* At most a ring full: other queues of this thread wait. */
         for (; left && may_take(q); left--)
                 take_one(q);
-        note_broken(q);
         back_account(q);
+        note_broken(q);
         back_thread_mark(q);
 }
 

@@ -3,22 +3,54 @@
 #include "queue.h"
 #include "thread.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
+void back_log(struct back_queue *q, const char *fmt, ...)
+{
+        char text[192], more[48] = "";
+        uint64_t left_out;
+        va_list ap;
+
+        if (!q->domain ||
+            !log_bucket_take(&q->domain->log, loop_now_ms(q->thread->loop),
+                             &left_out))
+                return;
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        if (left_out)
+                snprintf(more, sizeof(more), " (%llu lines left out before)",
+                         (unsigned long long)left_out);
+        log_warn("domain %u: %s%s", q->p.domid, text, more);
+}
+
 void back_account(struct back_queue *q)
 {
         struct xen_grant_counters now;
-        const struct xen_grant_counters *last = &q->thread->accounted;
+        const struct xen_grant_counters *last;
         struct back_stats *s = &q->stats;
 
-        xen_grants_counters(q->thread->grants, &now);
+        if (!q->grants)
+                return;
+        last = &q->grants->accounted;
+        xen_grants_counters(q->grants->xen, &now);
         stat_add(&s->map_calls, now.map_calls - last->map_calls);
         stat_add(&s->map_pages, now.map_pages - last->map_pages);
         stat_add(&s->map_failures, now.map_failures - last->map_failures);
+        stat_add(&s->maps_given_up, now.maps_given_up - last->maps_given_up);
+        stat_add(&s->unmap_failures, now.unmap_failures - last->unmap_failures);
         stat_add(&s->unmap_calls, now.unmap_calls - last->unmap_calls);
         stat_add(&s->unmap_pages, now.unmap_pages - last->unmap_pages);
         stat_add(&s->copy_calls, now.copy_calls - last->copy_calls);
         stat_add(&s->copy_segments, now.copy_segments - last->copy_segments);
         stat_add(&s->slow_grant_calls, now.slow_calls - last->slow_calls);
-        q->thread->accounted = now;
+        if (now.unmap_failures != last->unmap_failures)
+                back_log(q,
+                         "cannot unmap what it granted: %llu times so far; "
+                         "those pages stay mapped",
+                         (unsigned long long)s->unmap_failures);
+        q->grants->accounted = now;
 }
 
 void back_stats_sync_cache(struct back_queue *q)

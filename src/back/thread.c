@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* Ports looked at before the loop gets its turn; the rest is still pending. */
 #define EVENTS_PER_TURN 256u
@@ -153,6 +154,68 @@ void back_thread_domain_put(struct back_thread *t, struct back_domain *d)
         free(d);
 }
 
+/* ---- grant handles -------------------------------------------------------*/
+
+static void grants_free(struct back_grant_handle *g)
+{
+        if (g)
+                xen_grants_close(g->xen);
+        free(g);
+}
+
+static int grants_open(struct back_thread *t, struct back_grant_handle **g)
+{
+        struct back_grant_handle *new = calloc(1, sizeof(*new));
+        int ret = new ? xen_grants_open(&new->xen) : -ENOMEM;
+
+        if (ret) {
+                free(new);
+                return ret;
+        }
+        xen_grants_note_calls(new->xen, &t->in_call_ns);
+        *g = new;
+        return 0;
+}
+
+/* If none can be opened now, the one there is goes on. */
+static void renew_grants(struct back_thread *t)
+{
+        struct back_grant_handle *old = t->grants;
+        struct xen_grant_counters c;
+
+        xen_grants_counters(old->xen, &c);
+        if (c.maps_given_up && !grants_open(t, &t->grants) && !old->queues)
+                grants_free(old);
+}
+
+struct back_grant_handle *back_thread_grants_get(struct back_thread *t)
+{
+        renew_grants(t);
+        t->grants->queues++;
+        return t->grants;
+}
+
+void back_thread_grants_put(struct back_thread *t, struct back_grant_handle *g)
+{
+        if (!g || --g->queues)
+                return;
+        if (g == t->grants)
+                renew_grants(t);
+        else
+                grants_free(g);
+}
+
+uint64_t back_thread_stuck_ms(const struct back_thread *t)
+{
+        uint64_t since = stat_get(&t->in_call_ns);
+        struct timespec ts;
+        uint64_t now;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+        return since && since < now ? (now - since) / 1000000u : 0;
+}
+
 /* ---- life ----------------------------------------------------------------*/
 
 static void stop(void *arg)
@@ -170,7 +233,7 @@ static int set_up(struct back_thread *t)
         int ret;
 
         t->start_what = "cannot open the grant device";
-        ret = xen_grants_open(&t->grants);
+        ret = grants_open(t, &t->grants);
         if (ret < 0)
                 return ret;
         t->start_what = "cannot open the event-channel device";
@@ -210,7 +273,7 @@ static void *thread_main(void *arg)
                 loop_fd_remove(t->loop, &t->events);
         }
         xen_evtchn_close(t->evtchn);
-        xen_grants_close(t->grants);
+        grants_free(t->grants);
         return NULL;
 }
 

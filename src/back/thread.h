@@ -24,6 +24,14 @@ struct back_domain {
 
 LIST_HEAD(back_queues, back_queue);
 
+/* A grant handle and what uses it. One that the library left something in is
+ * replaced for those who come, and closed when the last one goes. */
+struct back_grant_handle {
+        struct xen_grants *xen;
+        struct xen_grant_counters accounted; /* see stats.h */
+        unsigned queues;
+};
+
 struct back_thread {
         unsigned index;
         struct back_thread_opts opts;
@@ -37,9 +45,9 @@ struct back_thread {
 
         /* the I/O thread's own from here */
         struct loop *loop;
-        struct xen_grants *grants;
+        struct back_grant_handle *grants; /* for the next queue */
+        uint64_t in_call_ns; /* the control thread reads it, relaxed */
         struct xen_evtchn *evtchn;
-        struct xen_grant_counters accounted; /* see stats.h */
         struct loop_fd events;
         struct loop_turn turn;
         struct loop_work stop;
@@ -56,6 +64,12 @@ struct back_thread {
 int back_thread_route(struct back_thread *t, int port, struct back_queue *q);
 /* q has something to push, or to look at, at the end of this turn. */
 void back_thread_mark(struct back_queue *q);
+
+/* Never NULL: the thread would not run without one. */
+struct back_grant_handle *back_thread_grants_get(struct back_thread *t);
+/* Everything that was mapped through it for this queue has been unmapped.
+ * Accepts NULL. */
+void back_thread_grants_put(struct back_thread *t, struct back_grant_handle *g);
 
 struct back_domain *back_thread_domain_get(struct back_thread *t,
                                            uint32_t domid);

@@ -50,6 +50,8 @@ static const struct counter counters[] = {
         C(unmap_calls),
         C(unmap_pages),
         C(map_failures),
+        C(maps_given_up),
+        C(unmap_failures),
         C(copy_calls),
         C(copy_segments),
         C(slow_grant_calls),

@@ -159,6 +159,7 @@ struct json_object *control_json_daemon(struct daemon *d)
         add_text(o, "uring_why", uring ? NULL : why);
         json_object_object_add(o, "polling", polling(d));
         json_object_object_add(o, "rule", rule(&d->rule));
+        add_number(o, "stalls", d->stalls);
         add_number(o, "map_budget", d->budget.total);
         add_number(o, "map_budget_used", d->budget.used);
         add_bool(o, "xenstore", d->store != NULL);

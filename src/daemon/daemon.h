@@ -37,6 +37,11 @@ struct daemon {
         struct disk *disks;
         struct control *control;
         bool hurry; /* the next patrol comes soon */
+
+        /* stall.c: I/O threads that a grant call keeps */
+        sd_event_source *stall_source;
+        uint64_t stalls;
+        bool stalled[OPTIONS_IO_THREADS_MAX];
         bool stopping;
 };
 
@@ -64,6 +69,13 @@ int scan_work(sd_event_source *src, void *arg);
 /* The watch on the frontend's state; -errno if it could not be set. */
 int scan_watch_front(struct daemon *d, struct disk *k);
 void scan_unwatch_front(struct daemon *d, struct disk *k);
+
+/* ---- stall.c ------------------------------------------------------------- */
+
+/* Looks once a second whether an I/O thread does not come back from a grant
+ * call, says so, and counts it. 0 or -errno. */
+int stall_start(struct daemon *d);
+void stall_stop(struct daemon *d);
 
 /* ---- main.c -------------------------------------------------------------- */
 

@@ -142,12 +142,19 @@ static int start(struct daemon *d, struct err *e)
                                "xenstore does not say which domain this is: %s",
                                strerror(-ret));
         ret = start_threads(d, e);
-        return ret < 0 ? ret : scan_start(d, e);
+        if (ret < 0)
+                return ret;
+        ret = stall_start(d);
+        if (ret < 0)
+                return err_set(e, ret, "cannot set a timer: %s",
+                               strerror(-ret));
+        return scan_start(d, e);
 }
 
 static void stop(struct daemon *d)
 {
         scan_stop(d);
+        stall_stop(d);
         xen_store_close(d->store); /* and with it all watches */
         d->store = NULL;
         while (d->disks)

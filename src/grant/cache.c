@@ -132,7 +132,7 @@ static enum grant_result map_and_keep(struct grant_cache *c, uint32_t gref,
         }
         if (ret < 0) {
                 c->stats.bad_refs++;
-                return GRANT_BAD_REF;
+                return ret == -ETIMEDOUT ? GRANT_GIVEN_UP : GRANT_BAD_REF;
         }
         TAILQ_REMOVE(&c->spare, e, link);
         e->pub.page = mapped;

@@ -16,6 +16,7 @@ enum grant_result {
         GRANT_OVER_LIMIT, /* the cap is reached: map it transiently */
         GRANT_NO_MEMORY,  /* this process can map no more now: transient miss */
         GRANT_BAD_REF,    /* the peer's fault: the request fails */
+        GRANT_GIVEN_UP,   /* the same, and it must not be asked again */
 };
 
 struct grant_page {

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <xengnttab.h>
 
+#include "patience.h"
 #include "quiet.h"
 
 /* Segments of one copy call; more go in several. Covers the largest request
@@ -17,6 +18,7 @@
 struct xen_grants {
         xengnttab_handle *handle;
         struct xen_grant_counters count;
+        uint64_t unnoted, *since_ns; /* xen_grants_note_calls */
         xengnttab_grant_copy_segment_t batch[COPY_BATCH];
 };
 
@@ -28,8 +30,19 @@ static uint64_t now_ns(void)
         return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static void count_if_slow(struct xen_grants *g, uint64_t start_ns)
+static uint64_t begin_call(struct xen_grants *g)
 {
+        uint64_t start_ns = now_ns();
+
+        __atomic_store_n(g->since_ns, start_ns, __ATOMIC_RELAXED);
+        errno = 0;
+        return start_ns;
+}
+
+/* Leaves errno as it is. */
+static void end_call(struct xen_grants *g, uint64_t start_ns)
+{
+        __atomic_store_n(g->since_ns, 0, __ATOMIC_RELAXED);
         if (now_ns() - start_ns > SLOW_NS)
                 g->count.slow_calls++;
 }
@@ -49,6 +62,7 @@ int xen_grants_open(struct xen_grants **g)
                 free(new);
                 return ret;
         }
+        new->since_ns = &new->unnoted;
         *g = new;
         return 0;
 }
@@ -61,6 +75,11 @@ void xen_grants_close(struct xen_grants *g)
         free(g);
 }
 
+void xen_grants_note_calls(struct xen_grants *g, uint64_t *since_ns)
+{
+        g->since_ns = since_ns;
+}
+
 int xen_grants_map(struct xen_grants *g, uint32_t domid, const uint32_t *refs,
                    unsigned n, bool writable, void **pages)
 {
@@ -71,19 +90,16 @@ int xen_grants_map(struct xen_grants *g, uint32_t domid, const uint32_t *refs,
         *pages = NULL;
         if (n == 0)
                 return -EINVAL;
-        start_ns = now_ns();
-        errno = 0;
-        /* The library only reads the refs, whatever its prototype says. */
-        p = xengnttab_map_domain_grant_refs(g->handle, n, domid,
-                                            (uint32_t *)(uintptr_t)refs, prot);
+        start_ns = begin_call(g);
+        p = xen_patient_map(g->handle, n, domid, refs, prot);
+        end_call(g, start_ns);
         if (!p) {
                 int ret = xen_call_error();
 
                 g->count.map_failures++;
-                count_if_slow(g, start_ns);
+                g->count.maps_given_up += ret == -ETIMEDOUT;
                 return ret;
         }
-        count_if_slow(g, start_ns);
         g->count.map_calls++;
         g->count.map_pages += n;
         *pages = p;
@@ -96,14 +112,14 @@ void xen_grants_unmap(struct xen_grants *g, void *pages, unsigned n)
 
         if (!pages)
                 return;
-        start_ns = now_ns();
+        start_ns = begin_call(g);
         if (xengnttab_unmap(g->handle, pages, n) < 0) {
                 g->count.unmap_failures++;
         } else {
                 g->count.unmap_calls++;
                 g->count.unmap_pages += n;
         }
-        count_if_slow(g, start_ns);
+        end_call(g, start_ns);
 }
 
 static void fill_segment(xengnttab_grant_copy_segment_t *c, uint32_t domid,
@@ -131,12 +147,11 @@ static int copy_batch(struct xen_grants *g, uint32_t domid, bool to_guest,
 
         for (unsigned i = 0; i < n; i++)
                 fill_segment(g->batch + i, domid, to_guest, segs + i);
-        start_ns = now_ns();
-        errno = 0;
+        start_ns = begin_call(g);
         ret = xengnttab_grant_copy(g->handle, n, g->batch);
         if (ret < 0)
                 ret = xen_call_error();
-        count_if_slow(g, start_ns);
+        end_call(g, start_ns);
         if (ret < 0)
                 return ret;
         for (unsigned i = 0; i < n; i++) {

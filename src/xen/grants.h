@@ -11,8 +11,9 @@ struct xen_grants;
 
 /* What this handle has done since it was opened. */
 struct xen_grant_counters {
-        uint64_t map_calls, map_pages;     /* that succeeded */
-        uint64_t map_failures;             /* calls that failed */
+        uint64_t map_calls, map_pages; /* that succeeded */
+        uint64_t map_failures;         /* calls that failed */
+        uint64_t maps_given_up; /* of them, those that ended with -ETIMEDOUT */
         uint64_t unmap_calls, unmap_pages; /* that succeeded */
         uint64_t unmap_failures;
         uint64_t copy_calls;    /* that the platform took */
@@ -24,16 +25,22 @@ struct xen_grant_counters {
 int xen_grants_open(struct xen_grants **g);
 /* Accepts NULL. All mappings must have been unmapped. */
 void xen_grants_close(struct xen_grants *g);
+/* From now on *since_ns (CLOCK_MONOTONIC; 0: no) says since when the calling
+ * thread is inside of a grant call, for another thread to look at. */
+void xen_grants_note_calls(struct xen_grants *g, uint64_t *since_ns);
 
 /* Maps n >= 1 refs of domid in one call, contiguously; the mapping can only
  * be unmapped whole (as the kernel demands), so what shall be evicted alone
  * must be mapped alone. -EINVAL: at least one ref is bad (nothing is mapped);
  * -ENOMEM: this process has no room for another mapping (not the peer's
- * fault). Nothing is mapped unless 0 is returned. */
+ * fault); -ETIMEDOUT: the peer's page stays paged out, and this thread has
+ * waited for that domain long enough (patience.h): do not ask again, and close
+ * the handle when nothing of it is mapped any more. Nothing is mapped unless 0
+ * is returned. */
 int xen_grants_map(struct xen_grants *g, uint32_t domid, const uint32_t *refs,
                    unsigned n, bool writable, void **pages);
 /* Unmaps what one xen_grants_map returned. Cannot fail for the caller; a
- * failure is counted. */
+ * failure is counted, and the pages stay mapped. */
 void xen_grants_unmap(struct xen_grants *g, void *pages, unsigned n);
 
 /* One piece of a grant copy; never crosses the end of the granted page. */

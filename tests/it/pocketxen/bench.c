@@ -50,6 +50,14 @@ int bench_start(void **state)
         return output_of("start") ? 0 : -1;
 }
 
+const char *bench_fault(const char *words)
+{
+        char args[256];
+
+        snprintf(args, sizeof(args), "fault %s 2>/dev/null", words);
+        return output_of(args);
+}
+
 int bench_stop(void **state)
 {
         char command[128];

@@ -12,6 +12,8 @@ int bench_stop(void **state);
 
 uint32_t bench_create(const char *name);
 void bench_destroy(uint32_t domid);
+/* `pocketxen fault WORDS`; what it printed, NULL if it failed. */
+const char *bench_fault(const char *words);
 /* Handles that are opened from now on belong to that domain. */
 void bench_enter(uint32_t domid);
 /* A number out of `pocketxen list --json`, by a jq-like path of our own:

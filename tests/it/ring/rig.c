@@ -273,16 +273,23 @@ struct guest *guest_create_disk(const char *name, uint32_t vdev,
 
 void guest_destroy(struct guest *g)
 {
+        char name[sizeof(g->name)];
+
         if (g->ring_pages)
                 guest_disconnect(g);
         if (rig_run("%s detach %s %u 2>&1", env("EVERGRANT"), g->name,
                     g->vdev) != 0)
                 fail_msg("detach: %s", rig_said);
         assert_int_equal(guest_account(g).mapped, 0);
+        snprintf(name, sizeof(name), "%s", g->name);
+        guest_leave(g);
+        assert_int_equal(rig_run("%s destroy %s", env("POCKETXEN"), name), 0);
+}
+
+void guest_leave(struct guest *g)
+{
         xen_evtchn_close(g->ev);
         xen_shares_close(g->shares);
         xen_store_close(g->xs);
-        assert_int_equal(rig_run("%s destroy %s", env("POCKETXEN"), g->name),
-                         0);
         free(g);
 }

@@ -58,6 +58,8 @@ struct guest *guest_create_disk(const char *name, uint32_t vdev,
 /* Closes orderly if it is connected, detaches, destroys the domain; nothing of
  * it may be left mapped. */
 void guest_destroy(struct guest *g);
+/* This program has no part in it any more; domain and disk stay. */
+void guest_leave(struct guest *g);
 
 struct connect_opts {
         unsigned order;
@@ -87,6 +89,8 @@ bool guest_has_key(struct guest *g, const char *key);
 void guest_select(struct guest *g, unsigned ring);
 /* Closing, then waits for the backend's Closed. */
 void guest_disconnect(struct guest *g);
+/* Takes its rings and ports away, mapped or not; without any, nothing. */
+void guest_let_go(struct guest *g);
 
 /* Fresh pages, each shared by itself. */
 void guest_page(struct guest *g, struct page *p, bool writable);
