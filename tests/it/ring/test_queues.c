@@ -193,7 +193,8 @@ static void stat_agrees_with_the_table_of_the_man_page(void **state)
                         assert_int_equal(man[order][3], man[order][0] +
                                                                 man[order][1] +
                                                                 man[order][2]);
-                        for (unsigned r = 0; r < n; r++)
+                        /* The first and the last: each look is a process. */
+                        for (unsigned r = 0; r<n; r += n> 1 ? n - 1 : 1)
                                 assert_int_equal(
                                         guest_ring_counter(g, r,
                                                            "max_persistent"),
