@@ -75,6 +75,7 @@ struct disk {
         unsigned pending; /* rings whose I/O thread has not reported yet */
         struct err attach_error; /* the first ring's that failed */
         bool attach_failed;
+        uint64_t connections; /* begun so far: counters start anew with each */
         enum disk_after after;
         bool reattached;
         uint64_t asked_us; /* when the guest was asked to let go; 0: it was not

@@ -182,6 +182,7 @@ void disk_attach(struct disk *k, bool reattach, bool only_if_quiet)
         set_params(k, reattach, only_if_quiet);
         k->reattached = reattach;
         k->attach_failed = false;
+        k->connections++;
         k->job = DISK_ATTACHING;
         for (unsigned i = 0; i < k->keys.nrings && ret == 0; i++)
                 ret = attach_ring(k, &k->keys.rings[i]);
@@ -211,7 +212,11 @@ static void let_go(struct disk *k)
                 scan_mark_all(d);
                 return;
         case DISK_AFTER_RESTART:
-                disk_close_store(k);
+                /* In state 2 the disk is still the same one, only its frontend
+                 * went away while it was being connected: what ram: holds is
+                 * to stay. */
+                if (k->view.own == XENBUS_INITIALISING)
+                        disk_close_store(k);
                 break;
         case DISK_AFTER_STOP:
                 if (!k->connected_due)

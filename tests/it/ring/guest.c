@@ -188,7 +188,7 @@ void guest_connect(struct guest *g, struct connect_opts o)
         guest_state(g, XENBUS_CONNECTED);
 }
 
-static void drop_rings(struct guest *g)
+void guest_let_go(struct guest *g)
 {
         for (unsigned i = 0; i < g->queues; i++) {
                 xen_evtchn_unbind(g->ev, g->rings[i].port);
@@ -205,7 +205,7 @@ void guest_disconnect(struct guest *g)
         guest_state(g, XENBUS_CLOSING);
         guest_wait_backend(g, XENBUS_CLOSED);
         guest_state(g, XENBUS_CLOSED);
-        drop_rings(g);
+        guest_let_go(g);
 }
 
 void guest_refused(struct guest *g, const char *because)
@@ -217,7 +217,7 @@ void guest_refused(struct guest *g, const char *because)
                          because);
         assert_int_equal(guest_account(g).mapped, 0);
         guest_state(g, XENBUS_CLOSED);
-        drop_rings(g);
+        guest_let_go(g);
 }
 
 void guest_page(struct guest *g, struct page *p, bool writable)

@@ -87,6 +87,8 @@ bool guest_has_key(struct guest *g, const char *key);
 void guest_select(struct guest *g, unsigned ring);
 /* Closing, then waits for the backend's Closed. */
 void guest_disconnect(struct guest *g);
+/* Takes its rings and ports away, mapped or not; without any, nothing. */
+void guest_let_go(struct guest *g);
 
 /* Fresh pages, each shared by itself. */
 void guest_page(struct guest *g, struct page *p, bool writable);
