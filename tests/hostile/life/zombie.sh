@@ -18,17 +18,23 @@ zombie_state() {
                 ! -lname '*memfd:pocketxen-d*' | wc -l)" "threads $tasks disks $(eg list --json | jq '.disks | length')"
 }
 
-# zombie_baseline: after one disk was served in each way, so that what is made
-# once is there.
+# zombie_baseline: after each thread served a disk, so that what is made once is
+# there.
 zombie_baseline() {
-        local mode
+        local n threads
+        threads=$(eg stat --json | jq .daemon.io_threads)
         px create warm >"$T/created"
-        : >"$T/warm.stop"
-        for mode in persistent map copy; do
-                eg attach warm xvda ram:4M --grants $mode >"$T/said"
+        for n in $(seq "$threads"); do
+                eg attach warm "$((51712 + 16 * n))" ram:4M >"$T/said"
                 px exec warm -- "$EG_BUILD/tests/it/daemon/it-daemon-guest" \
-                        xvda "stop=$T/warm.stop" >"$T/warm.log" 2>&1
-                eg detach warm xvda >"$T/said"
+                        "$((51712 + 16 * n))" "stop=$T/warm.stop" \
+                        >"$T/warm-$n.log" 2>&1 </dev/null &
+                wait_for "grep -q '^open' '$T/warm-$n.log'"
+        done
+        : >"$T/warm.stop"
+        for n in $(seq "$threads"); do
+                wait_for "grep -q '^ok' '$T/warm-$n.log'"
+                eg detach warm "$((51712 + 16 * n))" >"$T/said"
         done
         # The directories above the first error stay.
         ! eg attach warm xvda "$T/nothing" >"$T/said" 2>&1
