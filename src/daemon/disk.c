@@ -54,6 +54,31 @@ void disk_destroy(struct disk *k)
         free(k);
 }
 
+/* Less than the next patrol, which disk_pause asks for. */
+#define PAUSE_US 200000u
+
+static uint64_t now_us(struct disk *k)
+{
+        uint64_t now = 0;
+
+        (void)sd_event_now(k->daemon->event, CLOCK_MONOTONIC, &now);
+        return now;
+}
+
+void disk_pause(struct disk *k)
+{
+        k->pause_until_us = now_us(k) + PAUSE_US;
+        scan_hurry(k->daemon);
+}
+
+bool disk_is_paused(struct disk *k)
+{
+        if (k->pause_until_us && now_us(k) < k->pause_until_us)
+                return true;
+        k->pause_until_us = 0;
+        return false;
+}
+
 bool disk_is_idle(const struct disk *k)
 {
         return k->job == DISK_IDLE && !k->nrings;

@@ -82,6 +82,9 @@ struct disk {
                             */
         /* The ring is served but xenstore does not say so yet. */
         bool connected_due;
+        /* Somebody made our transactions conflict again and again: nothing is
+         * written, nor looked at, until then (XSA-206). 0: nobody did. */
+        uint64_t pause_until_us;
 
         /* An error stays latched until the frontend moves, or the toolstack
          * makes the disk anew: no loop of failing attempts. */
@@ -99,6 +102,9 @@ struct disk *disk_find(struct daemon *d, uint32_t domid, uint32_t vdev);
 void disk_reconcile(struct disk *k);
 /* Lets go of everything and leaves xenstore as it is, for the next daemon. */
 void disk_stop(struct disk *k);
+/* No more tries in xenstore for a while; the patrol comes back to it. */
+void disk_pause(struct disk *k);
+bool disk_is_paused(struct disk *k);
 /* True if nothing of it is at an I/O thread. */
 bool disk_is_idle(const struct disk *k);
 /* Reads its domain's name again, if xenstore answers. */
@@ -136,7 +142,8 @@ int disk_read_front(void *arg, const char *key, char **value);
  */
 /* All of these change nothing and return -ENOENT if the nodes are gone (so
  * that none comes back to life), -ECANCELED if the state node is no longer
- * what it has to be (the toolstack was faster), -ENOTCONN without xenstore. */
+ * what it has to be (the toolstack was faster), -ENOTCONN without xenstore,
+ * -EAGAIN during a pause, or at its begin. */
 int disk_write_state(struct disk *k, enum xenbus_state state);
 int disk_write_offer(struct disk *k);     /* features, state 2 */
 int disk_write_connected(struct disk *k); /* sizes, features, state 4 */

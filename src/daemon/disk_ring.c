@@ -76,8 +76,8 @@ static void announce(struct disk *k)
 
         k->connected_due = false;
         ret = k->reattached ? disk_write_sectors(k) : disk_write_connected(k);
-        if (ret == -ENOTCONN) {
-                k->connected_due = true; /* as soon as there is a xenstore */
+        if (ret == -ENOTCONN || ret == -EAGAIN) {
+                k->connected_due = true; /* as soon as xenstore takes it */
         } else if (ret < 0 && ret != -ENOENT && ret != -ECANCELED) {
                 disk_fail(k, "cannot write the disk's nodes: %s",
                           strerror(-ret));
@@ -207,7 +207,10 @@ static void let_go(struct disk *k)
                 break;
         case DISK_AFTER_REMOVE:
                 disk_close_store(k);
-                (void)disk_remove_nodes(k);
+                if (disk_remove_nodes(k) == -EAGAIN) {
+                        disk_pause(k);
+                        return;
+                }
                 disk_destroy(k);
                 scan_mark_all(d);
                 return;
