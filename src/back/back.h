@@ -117,6 +117,10 @@ struct back_queue_params {
         /* With reattach, after a crash: nobody knows what was answered, so
          * refuse with -EBUSY unless the ring's req_prod == rsp_prod. */
         bool only_if_quiet;
+        /* May be NULL. Called like a done, with attach's arg, at most once
+         * between those of attach and detach: the peer's index was impossible,
+         * and nothing is taken from the ring any more. */
+        void (*broken)(void *arg);
 };
 
 struct back_queue;

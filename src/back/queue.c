@@ -90,8 +90,6 @@ static void close_all(struct back_queue *q)
                 back_thread_route(t, q->port, NULL);
         xen_evtchn_unbind(t->evtchn, q->port);
         q->port = -1;
-        back_thread_domain_put(t, q->domain);
-        q->domain = NULL;
         if (q->attached)
                 LIST_REMOVE(q, attached_link);
         q->attached = false;
@@ -104,12 +102,8 @@ static void close_all(struct back_queue *q)
 static int open_all(struct back_queue *q)
 {
         struct back_thread *t = q->thread;
-        int ret;
+        int ret = open_ring(q);
 
-        q->domain = back_thread_domain_get(t, q->p.domid);
-        if (!q->domain)
-                return fail(q, -ENOMEM, "no memory for the domain");
-        ret = open_ring(q);
         if (ret)
                 return ret;
         ret = open_port(q);
@@ -198,6 +192,13 @@ static void tell_attached(void *arg)
         struct back_queue *q = arg;
 
         q->attach_fn(q->attach_arg, q->attach_error, q->why);
+}
+
+static void tell_broken(void *arg)
+{
+        struct back_queue *q = arg;
+
+        q->p.broken(q->attach_arg);
 }
 
 static void tell_detached(void *arg)
@@ -290,6 +291,7 @@ int back_queue_attach(struct back_thread *t, const struct back_queue_params *p,
         q->attach_work = (struct loop_work){.fn = attach_on_thread, .arg = q};
         q->attach_done =
                 (struct back_control_work){.fn = tell_attached, .arg = q};
+        q->broken = (struct back_control_work){.fn = tell_broken, .arg = q};
         q->detach_work = (struct loop_work){.fn = detach_on_thread, .arg = q};
         q->detach_done =
                 (struct back_control_work){.fn = tell_detached, .arg = q};

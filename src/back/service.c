@@ -128,21 +128,13 @@ static void start_waiting(struct back_queue *q)
 
 static void note_broken(struct back_queue *q)
 {
-        char more[48] = "";
-        uint64_t left_out;
-
         if (!q->ring.broken || q->stats.ring_broken)
                 return;
         stat_set(&q->stats.ring_broken, 1);
-        if (!log_bucket_take(&q->domain->log, loop_now_ms(q->thread->loop),
-                             &left_out))
-                return;
-        if (left_out)
-                snprintf(more, sizeof(more), " (%llu lines left out before)",
-                         (unsigned long long)left_out);
-        log_warn("domain %u: the frontend claims more requests than its ring "
-                 "holds; nothing is taken from it until it reconnects%s",
-                 q->p.domid, more);
+        /* The control thread has the domain's log, which outlives any number
+         * of connections. Before the queue's end, so it still exists then. */
+        if (q->p.broken)
+                back_control_post(&q->broken);
 }
 
 void back_service_run(struct back_queue *q)

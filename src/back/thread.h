@@ -14,14 +14,6 @@
 #include <semaphore.h>
 #include <sys/queue.h>
 
-/* What queues of one domain share here: its lines in the log. */
-struct back_domain {
-        uint32_t domid;
-        unsigned queues;
-        struct log_bucket log;
-        struct back_domain *next;
-};
-
 LIST_HEAD(back_queues, back_queue);
 
 struct back_thread {
@@ -49,16 +41,11 @@ struct back_thread {
         struct back_queues attached;
         struct back_queues unasked; /* to ask for an event before sleeping */
         struct back_queue *dirty;   /* to be looked at when the turn ends */
-        struct back_domain *domains;
 };
 
 /* Events of port go to q (NULL: to nobody). -ENOMEM. */
 int back_thread_route(struct back_thread *t, int port, struct back_queue *q);
 /* q has something to push, or to look at, at the end of this turn. */
 void back_thread_mark(struct back_queue *q);
-
-struct back_domain *back_thread_domain_get(struct back_thread *t,
-                                           uint32_t domid);
-void back_thread_domain_put(struct back_thread *t, struct back_domain *d);
 
 #endif

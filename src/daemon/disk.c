@@ -84,6 +84,15 @@ bool disk_is_idle(const struct disk *k)
         return k->job == DISK_IDLE && !k->nrings;
 }
 
+/* A domain has one, however many disks: that of the first on the list. */
+static struct log_bucket *bucket_of(struct disk *k)
+{
+        for (struct disk *other = k->daemon->disks; other; other = other->next)
+                if (other->domid == k->domid)
+                        return &other->log;
+        return &k->log;
+}
+
 void disk_log(struct disk *k, enum log_level level, const char *fmt, ...)
 {
         struct timespec now;
@@ -92,7 +101,8 @@ void disk_log(struct disk *k, enum log_level level, const char *fmt, ...)
         va_list ap;
 
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if (!log_bucket_take(&k->log, (uint64_t)now.tv_sec * 1000, &suppressed))
+        if (!log_bucket_take(bucket_of(k), (uint64_t)now.tv_sec * 1000,
+                             &suppressed))
                 return;
         va_start(ap, fmt);
         vsnprintf(text, sizeof(text), fmt, ap);

@@ -133,6 +133,15 @@ static void attached(void *arg, int error, const char *why)
                 attach_end(k);
 }
 
+static void broken(void *arg)
+{
+        struct disk *k = arg;
+
+        disk_log(k, LOG_LVL_WARNING,
+                 "the frontend claims more requests than its ring holds; "
+                 "nothing is taken from it until it reconnects");
+}
+
 static void set_params(struct disk *k, bool reattach, bool only_if_quiet)
 {
         struct back_queue_params *p = &k->params;
@@ -148,6 +157,7 @@ static void set_params(struct disk *k, bool reattach, bool only_if_quiet)
                 .store = k->store,
                 .reattach = reattach,
                 .only_if_quiet = only_if_quiet,
+                .broken = broken,
         };
         disk_limits(k, &p->limits);
 }
