@@ -6,12 +6,13 @@
 # detached.
 
 # The least of some looks: the daemon may not have noticed yet that a client of
-# its control socket is gone. The drop-ins keep the memory of the domain last seen
-# in a slot.
+# its control socket is gone. Without what the drop-ins keep for the domain that
+# was last seen in a slot: its memory, its eventfd.
 zombie_fds() {
         for _ in 1 2 3 4 5 6; do
                 find "/proc/$DAEMON_PID/fd" -mindepth 1 \
-                        ! -lname '*memfd:pocketxen-d*' 2>/dev/null | wc -l
+                        ! -lname '*memfd:pocketxen-d*' \
+                        ! -lname '*eventfd*' 2>/dev/null | wc -l
                 sleep 0.02
         done | sort -n | head -n 1
 }
