@@ -16,8 +16,11 @@ seconds=$(($(sed -n 's/^ns //p' "$T/rig.log") / 1000000000))
 say "$lines lines in $seconds s, $rounds rounds"
 # Seconds begin and end in the middle of one; attach and detach come on top.
 assert_num "$lines" -le $((10 * (seconds + 4))) "lines"
-assert_num "$lines" -lt $((rounds * 3 * 5)) "lines, against what there was to say"
-grep -q 'lines left out)' "$DAEMON_LOG" || fail "nothing says what is left out"
+# On a machine so busy that there was less to say, nothing had to be left out.
+if [ $((rounds * 3 * 5)) -gt $((20 * (seconds + 4))) ]; then
+        grep -q 'lines left out)' "$DAEMON_LOG" ||
+                fail "nothing says what is left out"
+fi
 grep -q 'speaks the protocol "\\x0aevergrantd: error: \\x1b\[31mforged' \
         "$DAEMON_LOG" || fail "the guest's bytes are not shown escaped"
 ! LC_ALL=C grep -q '[^ -~]' "$DAEMON_LOG" || fail "unescaped bytes in the log"

@@ -28,8 +28,8 @@ start_trace() {
 }
 
 end_trace() {
-        kill -INT $TRACER 2>/dev/null || true
-        wait $TRACER || true
+        kill -INT "$TRACER" 2>/dev/null || true
+        wait "$TRACER" || true
 }
 
 start_pocketxen
@@ -102,8 +102,8 @@ done
 eg attach g1 xvda "fault::$T/a.img" --readonly >"$T/said"
 readonly_disk "through a wrapper"
 eg attach g1 xvda "$T/a.img" >"$T/said"
-xs 0 write $B/$G1/51712/mode r
-xs 0 write $B/$G1/51712/state 1
+xs 0 write "$B/$G1/51712/mode" r
+xs 0 write "$B/$G1/51712/state" 1
 wait_for '[ "$(of "$G1" .readonly)" = true ]'
 readonly_disk "the toolstack changed mode and made it anew"
 
