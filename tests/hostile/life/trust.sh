@@ -121,7 +121,7 @@ for magic in 'QFI\xfb\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00\x68\x00\x00\x0
         # The guest writes it, with the name of a file that it would like.
         # shellcheck disable=SC2059 # escapes on purpose
         { printf "$magic"; head -c 84 /dev/zero; printf '%s' "$T/secret"; } |
-                dd bs=4M conv=sync of="$T/want" 2>"$T/said"
+                dd bs=4M iflag=fullblock conv=sync of="$T/want" 2>"$T/said"
         nbd g2 "nbdcopy '$T/want' \"\$uri\"" >"$T/said" 2>&1
         eg detach g2 xvda >"$T/said"
         eg attach g2 xvda "$T/b.img" >"$T/said"
