@@ -16,11 +16,13 @@ static struct json_object *domain_json(const struct srv_domain *sd)
         struct json_object *o = json_object_new_object();
         const struct srv_conn *c;
         uint64_t handles = 0, ports = 0;
+        struct xstore_count store;
 
         LIST_FOREACH(c, &sd->conns, link)
         handles++;
         for (unsigned i = 0; i < PXW_PORTS; i++)
                 ports += d->ports[i].state != PX_PORT_FREE;
+        xstore_count(sd->srv->xs, d->domid, &store);
         put_u64(o, "domid", d->domid);
         json_object_object_add(o, "name", json_object_new_string(d->name));
         json_object_object_add(
@@ -33,6 +35,9 @@ static struct json_object *domain_json(const struct srv_domain *sd)
         put_u64(o, "grants_used", d->grants_used);
         put_u64(o, "grants_deferred", d->deferred);
         put_u64(o, "pages_mapped", px_domain_mapped(d));
+        put_u64(o, "store_connections", store.connections);
+        put_u64(o, "store_nodes", store.nodes);
+        put_u64(o, "store_watches", store.watches);
         return o;
 }
 

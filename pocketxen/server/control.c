@@ -90,6 +90,47 @@ static struct json_object *no_domain(const char *dom)
         return failure(text);
 }
 
+static uint64_t number_or(struct json_object *o, const char *key,
+                          uint64_t absent)
+{
+        struct json_object *v;
+
+        return json_object_object_get_ex(o, key, &v) ? json_object_get_uint64(v)
+                                                     : absent;
+}
+
+/* Tests make a domain's xenstore fail: "state": "down" or "up"; faults (each
+ * call sets all of them); "journal": what to note from now on. Answers with
+ * what was noted and counted until now. */
+static struct json_object *xenstore(struct server *s, struct json_object *in)
+{
+        const char *state = str(in, "state"), *journal = str(in, "journal");
+        uint32_t domid = (uint32_t)number_or(in, "domid", 0);
+        struct json_object *o = success();
+        struct xstore_faults f;
+        int ret = 0;
+
+        xstore_get_faults(s->xs, &f);
+        json_object_object_add(o, "eagains", json_object_new_uint64(f.eagains));
+        json_object_object_add(o, "lose_in", json_object_new_uint64(f.lose_in));
+        json_object_object_add(
+                o, "journal",
+                json_object_new_string(xstore_journal_text(s->xs)));
+        f = (struct xstore_faults){.domid = domid,
+                                   .lose_in = number_or(in, "lose_in", 0),
+                                   .lose_reply = number_or(in, "lose_reply", 0),
+                                   .eagain = number_or(in, "eagain", 0)};
+        xstore_set_faults(s->xs, &f);
+        if (journal)
+                ret = xstore_journal(s->xs, *journal ? journal : NULL);
+        if (ret == 0 && state)
+                ret = srv_domain_store(s, domid, strcmp(state, "up") == 0);
+        if (ret == 0)
+                return o;
+        json_object_put(o);
+        return failure(strerror(-ret));
+}
+
 static struct json_object *about_domain(struct server *s, const char *command,
                                         const char *dom)
 {
@@ -171,6 +212,8 @@ static struct json_object *dispatch(struct server *s, struct json_object *in)
                 return srv_list_json(s);
         if (strcmp(command, "create") == 0)
                 return create(s, in);
+        if (strcmp(command, "xenstore") == 0)
+                return xenstore(s, in);
         if (strcmp(command, "stop") == 0) {
                 srv_stop(s);
                 return success();

@@ -83,9 +83,32 @@ static void close_sockets(struct srv_domain *d)
         remove_sockets(d);
 }
 
-static int open_sockets(struct srv_domain *d)
+static int open_store(struct srv_domain *d)
 {
         char path[SRV_PATH_BYTES + 24];
+
+        snprintf(path, sizeof(path), "%s/xs", d->dir);
+        return store_listen_create(&d->store, d->srv->ev, d->srv->xs, d->domid,
+                                   path);
+}
+
+int srv_domain_store(struct server *s, uint32_t domid, bool up)
+{
+        struct srv_domain *d = srv_domain_by_id(s, domid);
+
+        if (!d || d->d->dying)
+                return -ENOENT;
+        if (up && !d->store)
+                return open_store(d);
+        if (!up) {
+                store_listen_destroy(d->store);
+                d->store = NULL;
+        }
+        return 0;
+}
+
+static int open_sockets(struct srv_domain *d)
+{
         int ret;
 
         if (snprintf(d->dir, sizeof(d->dir), "%s/d%u", d->srv->dir, d->domid) >=
@@ -94,11 +117,7 @@ static int open_sockets(struct srv_domain *d)
         if (mkdir(d->dir, 0700) < 0 && errno != EEXIST)
                 return -errno;
         ret = srv_hypercall_listen(d);
-        if (ret < 0)
-                return ret;
-        snprintf(path, sizeof(path), "%s/xs", d->dir);
-        return store_listen_create(&d->store, d->srv->ev, d->srv->xs, d->domid,
-                                   path);
+        return ret < 0 ? ret : open_store(d);
 }
 
 int srv_domain_create(struct server *s, const char *name, uint64_t mem_bytes,

@@ -65,6 +65,9 @@ void srv_domain_destroy(struct srv_domain *d);
 struct srv_domain *srv_domain_by_id(struct server *s, uint32_t domid);
 /* A number or a name. */
 struct srv_domain *srv_domain_find(struct server *s, const char *dom);
+/* Ends all the domain's connections to xenstore and refuses new ones, or takes
+ * them again: watches and transactions are lost, nodes are not. */
+int srv_domain_store(struct server *s, uint32_t domid, bool up);
 /* Has unshared grants freed and dead domains reaped, now and again while
  * there are any. */
 void srv_settle(struct server *s);

@@ -109,6 +109,13 @@ static void doom(struct client *c)
         shutdown(c->fd, SHUT_RDWR);
 }
 
+/* A test asked for it: as if the store had died and come back at once. */
+static void doom_all(struct store_listener *l)
+{
+        for (struct client *c = l->clients; c; c = c->next)
+                doom(c);
+}
+
 static void update_events(struct client *c)
 {
         const struct xstore_quota *q = xstore_get_quota(c->l->xs);
@@ -234,6 +241,8 @@ static int on_client(sd_event_source *s, int fd, uint32_t revents, void *arg)
                 ret = client_read(c);
         else if (ret == 0 && revents & (EPOLLHUP | EPOLLERR))
                 ret = -ECONNRESET;
+        if (ret == -ECONNABORTED)
+                doom_all(c->l);
         if (ret < 0)
                 client_free(c);
         else

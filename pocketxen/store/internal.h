@@ -195,6 +195,19 @@ int tree_set_perms(const struct actor *a, const char *path, size_t len,
 int tree_remove_subtree(const struct actor *a, const char *path, size_t len);
 void tree_forget_domain(struct xstore *xs, uint32_t domid);
 
+/* fault.c */
+enum fault { FAULT_NONE, FAULT_LOSE_REQUEST, FAULT_LOSE_REPLY };
+/* What is to happen to the request that the connection makes now. */
+enum fault fault_of_request(struct xstore_conn *c);
+/* True if the transaction's commit is to conflict. */
+bool fault_of_commit(struct xstore_conn *c);
+struct journal {
+        char *prefix; /* NULL: off */
+        struct bytes text;
+};
+void journal_note(struct xstore *xs, const char *path, size_t len,
+                  const void *value, size_t value_len);
+
 /* wire.c */
 struct request {
         struct xstore_conn *c;
@@ -246,6 +259,7 @@ struct xstore_conn {
         unsigned ntransactions;
         uint32_t next_transaction;
         bool broken;
+        bool mute;   /* what leaves for it is dropped */
         size_t have; /* bytes of an incomplete message in in[] */
         char *in;    /* allocated when first needed */
 };
@@ -260,6 +274,8 @@ struct xstore {
         struct xstore_conn *conns;
         xstore_exists exists;
         void *exists_arg;
+        struct xstore_faults faults;
+        struct journal journal;
 };
 
 #endif

@@ -294,5 +294,9 @@ int do_transaction_end(struct request *r)
                 return -EINVAL;
         if (!r->actor.tx)
                 return -ENOENT;
+        if (*s == 'T' && fault_of_commit(r->c)) {
+                transaction_end(r->c, r->actor.tx, false);
+                return -EAGAIN;
+        }
         return ok(r, transaction_end(r->c, r->actor.tx, *s == 'T'));
 }

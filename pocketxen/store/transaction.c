@@ -168,6 +168,9 @@ static void apply_node(struct xstore *xs, struct node *n)
                 table_remove(&xs->table, live);
                 return;
         }
+        if (n->noted)
+                journal_note(xs, n->path, n->path_len, n->value.p,
+                             n->value.len);
         swap_bytes(&live->value, &n->value);
         swap_bytes(&live->children, &n->children);
         perms_unref(live->perms);

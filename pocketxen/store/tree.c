@@ -258,8 +258,11 @@ int tree_write(const struct actor *a, const char *path, size_t len,
                 ret = bytes_set(&n->value, value, value_len);
                 tree_touch(a, n);
         }
-        if (ret == 0)
+        if (ret == 0) {
+                if (!a->tx)
+                        journal_note(a->xs, path, len, value, value_len);
                 changed(a, n, NULL);
+        }
         return ret;
 }
 

@@ -9,7 +9,8 @@ struct message {
 
 static void send_message(struct xstore_conn *c, struct message *m)
 {
-        c->send(c->arg, m, sizeof(m->h) + m->h.len);
+        if (!c->mute)
+                c->send(c->arg, m, sizeof(m->h) + m->h.len);
 }
 
 static void reply_error(struct request *r, int err)
@@ -133,11 +134,17 @@ static int handle(struct request *r)
         return handlers[type].handler(r);
 }
 
-static void process(struct xstore_conn *c, const struct xsd_sockmsg *h,
-                    const char *data)
+static int process(struct xstore_conn *c, const struct xsd_sockmsg *h,
+                   const char *data)
 {
+        enum fault fault = fault_of_request(c);
         struct request r;
         int ret;
+
+        if (fault == FAULT_LOSE_REQUEST)
+                return -ECONNABORTED;
+        if (fault == FAULT_LOSE_REPLY)
+                c->mute = true;
 
         r.c = c;
         r.actor = (struct actor){c->xs, c->dom, NULL};
@@ -146,13 +153,15 @@ static void process(struct xstore_conn *c, const struct xsd_sockmsg *h,
         ret = handle(&r);
         if (ret < 0)
                 reply_error(&r, ret);
+        return fault == FAULT_LOSE_REPLY ? -ECONNABORTED : 0;
 }
 
-/* Takes one whole message from the bytes, if it is there: its size, 0 or
- * -EPROTO. */
+/* Takes one whole message from the bytes, if it is there: its size, 0,
+ * -EPROTO or -ECONNABORTED. */
 static int take(struct xstore_conn *c, const char *bytes, size_t len)
 {
         struct xsd_sockmsg h;
+        int ret;
 
         if (len < sizeof(h))
                 return 0;
@@ -161,8 +170,8 @@ static int take(struct xstore_conn *c, const char *bytes, size_t len)
                 return -EPROTO;
         if (len < sizeof(h) + h.len)
                 return 0;
-        process(c, &h, bytes + sizeof(h));
-        return (int)(sizeof(h) + h.len);
+        ret = process(c, &h, bytes + sizeof(h));
+        return ret < 0 ? ret : (int)(sizeof(h) + h.len);
 }
 
 /* Completes the message of which a part came earlier. */

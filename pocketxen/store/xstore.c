@@ -62,6 +62,7 @@ void xstore_destroy(struct xstore *xs)
         for (unsigned i = 0; i < NSPECIALS; i++)
                 perms_unref(xs->special[i]);
         domain_free_all(xs);
+        (void)xstore_journal(xs, NULL);
         free(xs);
 }
 

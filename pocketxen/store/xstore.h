@@ -79,6 +79,23 @@ int xstore_rm(struct xstore *xs, const char *path);
  * there is room, a NUL put after it. Or -errno. */
 int xstore_read(struct xstore *xs, const char *path, char *value, size_t room);
 
+/* For tests. All off at first, and again with a zeroed struct. */
+struct xstore_faults {
+        uint32_t domid;   /* whose connections are meant */
+        uint64_t lose_in; /* at the n-th request from now xstore_conn_input
+                           * returns -ECONNABORTED: the caller is to drop all
+                           * connections of the domain, as if we had died */
+        bool lose_reply;  /* … and the request was done, but not answered */
+        uint64_t eagain;  /* so many commits conflict; UINT64_MAX: all */
+        uint64_t eagains; /* how many did */
+};
+void xstore_set_faults(struct xstore *xs, const struct xstore_faults *f);
+void xstore_get_faults(const struct xstore *xs, struct xstore_faults *f);
+/* Begins to note every value that is written below prefix, "PATH=VALUE" a line,
+ * once it is committed; forgets what was noted. NULL: ends it. -ENOMEM. */
+int xstore_journal(struct xstore *xs, const char *prefix);
+const char *xstore_journal_text(const struct xstore *xs);
+
 /* What there is, for tests and for leaks. */
 struct xstore_count {
         size_t nodes; /* all, or those owned by the domain */

@@ -122,6 +122,10 @@ struct back_queue_params {
         /* With reattach, after a crash: nobody knows what was answered, so
          * refuse with -EBUSY unless the ring's req_prod == rsp_prod. */
         bool only_if_quiet;
+        /* May be NULL. Called like a done, with attach's arg, between those of
+         * attach and detach: something of the peer's that an operator should
+         * know, a sentence. A ring that is not served any more is said once. */
+        void (*trouble)(void *arg, const char *what);
 };
 
 struct back_queue;

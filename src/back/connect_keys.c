@@ -213,6 +213,25 @@ static int read_queues(const struct source *s, unsigned max_queues,
         return 0;
 }
 
+/* A page is one ring's, once: two of them would overwrite each other's
+ * responses, to nobody's good. */
+static int check_refs(const struct source *s, const struct connect_keys *k)
+{
+        unsigned pages = 1u << k->ring_order, n = k->nrings * pages;
+
+        for (unsigned i = 0; i < n; i++) {
+                uint32_t ref = k->rings[i / pages].refs[i % pages];
+
+                for (unsigned j = 0; j < i; j++)
+                        if (k->rings[j / pages].refs[j % pages] == ref)
+                                return err_set(s->e, -EINVAL,
+                                               "the frontend uses the ring "
+                                               "page %" PRIu32 " twice",
+                                               ref);
+        }
+        return 0;
+}
+
 int connect_keys_read(connect_read read, void *arg,
                       const struct connect_offer *offer, struct connect_keys *k,
                       struct err *e)
@@ -230,6 +249,8 @@ int connect_keys_read(connect_read read, void *arg,
                         &s,
                         (unsigned)min_u64(offer->max_order, BLK_MAX_RING_ORDER),
                         k);
+        if (ret == 0)
+                ret = check_refs(&s, k);
         if (ret == 0)
                 ret = read_protocol(&s, k);
         if (ret == 0)

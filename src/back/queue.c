@@ -97,8 +97,6 @@ static void close_all(struct back_queue *q)
                 LIST_REMOVE(q, unasked_link);
         q->unasked = false;
         back_account(q);
-        back_thread_domain_put(t, q->domain);
-        q->domain = NULL;
         back_thread_grants_put(t, q->grants);
         q->grants = NULL;
 }
@@ -108,9 +106,6 @@ static int open_all(struct back_queue *q)
         struct back_thread *t = q->thread;
         int ret;
 
-        q->domain = back_thread_domain_get(t, q->p.domid);
-        if (!q->domain)
-                return fail(q, -ENOMEM, "no memory for the domain");
         q->grants = back_thread_grants_get(t);
         ret = open_ring(q);
         if (ret)
@@ -203,6 +198,26 @@ static void tell_attached(void *arg)
         q->attach_fn(q->attach_arg, q->attach_error, q->why);
 }
 
+static void tell_broken(void *arg)
+{
+        struct back_queue *q = arg;
+
+        q->p.trouble(q->attach_arg, q->broken_why);
+}
+
+static void tell_unmaps(void *arg)
+{
+        struct back_queue *q = arg;
+        char text[96];
+
+        atomic_store(&q->unmaps_posted, false);
+        snprintf(text, sizeof(text),
+                 "cannot unmap what it granted: %llu times so far; those "
+                 "pages stay mapped",
+                 (unsigned long long)stat_get(&q->stats.unmap_failures));
+        q->p.trouble(q->attach_arg, text);
+}
+
 static void tell_detached(void *arg)
 {
         struct back_queue *q = arg;
@@ -293,6 +308,8 @@ int back_queue_attach(struct back_thread *t, const struct back_queue_params *p,
         q->attach_work = (struct loop_work){.fn = attach_on_thread, .arg = q};
         q->attach_done =
                 (struct back_control_work){.fn = tell_attached, .arg = q};
+        q->broken = (struct back_control_work){.fn = tell_broken, .arg = q};
+        q->unmaps = (struct back_control_work){.fn = tell_unmaps, .arg = q};
         q->detach_work = (struct loop_work){.fn = detach_on_thread, .arg = q};
         q->detach_done =
                 (struct back_control_work){.fn = tell_detached, .arg = q};

@@ -12,6 +12,7 @@
 #include "ring/back_ring.h"
 #include "storm.h"
 
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 enum back_request_state {
@@ -62,7 +63,6 @@ struct back_queue {
         struct grant_cache *cache; /* NULL: not persistent */
         struct store_queue *store;
         struct bounce bounce, big_bounce;
-        struct back_domain *domain;
         struct loop_timer evict;
         struct back_storm storm;
 
@@ -95,7 +95,9 @@ struct back_queue {
 
         /* the two ends of life, between the threads */
         struct loop_work attach_work, detach_work;
-        struct back_control_work attach_done, detach_done;
+        struct back_control_work attach_done, detach_done, broken, unmaps;
+        const char *broken_why;
+        atomic_bool unmaps_posted;
         back_done attach_fn, detach_fn;
         void *attach_arg, *detach_arg;
         int attach_error;

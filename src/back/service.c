@@ -127,11 +127,17 @@ static void note_broken(struct back_queue *q)
         if (!q->ring.broken || q->stats.ring_broken)
                 return;
         stat_set(&q->stats.ring_broken, 1);
-        back_log(q, "%s; nothing is taken from it until it reconnects",
-                 stat_get(&q->stats.maps_given_up)
-                         ? "a page that the frontend granted stays paged out"
-                         : "the frontend claims more requests than its ring "
-                           "holds");
+        q->broken_why =
+                stat_get(&q->stats.maps_given_up)
+                        ? "a page that the frontend granted stays paged out; "
+                          "nothing is taken from it until it reconnects"
+                        : "the frontend claims more requests than its ring "
+                          "holds; nothing is taken from it until it "
+                          "reconnects";
+        /* The control thread has the domain's log, which outlives any number
+         * of connections. Before the queue's end, so it still exists then. */
+        if (q->p.trouble)
+                back_control_post(&q->broken);
 }
 
 void back_service_run(struct back_queue *q)

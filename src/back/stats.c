@@ -3,26 +3,11 @@
 #include "queue.h"
 #include "thread.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
-void back_log(struct back_queue *q, const char *fmt, ...)
+/* Once more only when the control thread has taken the last word. */
+static void tell_unmap_failure(struct back_queue *q)
 {
-        char text[192], more[48] = "";
-        uint64_t left_out;
-        va_list ap;
-
-        if (!q->domain ||
-            !log_bucket_take(&q->domain->log, loop_now_ms(q->thread->loop),
-                             &left_out))
-                return;
-        va_start(ap, fmt);
-        vsnprintf(text, sizeof(text), fmt, ap);
-        va_end(ap);
-        if (left_out)
-                snprintf(more, sizeof(more), " (%llu lines left out before)",
-                         (unsigned long long)left_out);
-        log_warn("domain %u: %s%s", q->p.domid, text, more);
+        if (q->p.trouble && !atomic_exchange(&q->unmaps_posted, true))
+                back_control_post(&q->unmaps);
 }
 
 void back_account(struct back_queue *q)
@@ -46,10 +31,7 @@ void back_account(struct back_queue *q)
         stat_add(&s->copy_segments, now.copy_segments - last->copy_segments);
         stat_add(&s->slow_grant_calls, now.slow_calls - last->slow_calls);
         if (now.unmap_failures != last->unmap_failures)
-                back_log(q,
-                         "cannot unmap what it granted: %llu times so far; "
-                         "those pages stay mapped",
-                         (unsigned long long)s->unmap_failures);
+                tell_unmap_failure(q);
         q->grants->accounted = now;
 }
 

@@ -34,8 +34,6 @@ static inline void stat_high(uint64_t *high, uint64_t v)
  * for one queue at a time, and each piece of work that may have used the
  * handle ends with this. Logs unmaps that failed. */
 void back_account(struct back_queue *q);
-/* A line about q's domain, at most some a second. */
-void back_log(struct back_queue *q, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Publishes the cache's own counters. */
 void back_stats_sync_cache(struct back_queue *q);
 

@@ -119,41 +119,6 @@ static void turn_end(struct loop_turn *self)
         }
 }
 
-/* ---- domains -------------------------------------------------------------*/
-
-struct back_domain *back_thread_domain_get(struct back_thread *t,
-                                           uint32_t domid)
-{
-        struct back_domain *d;
-
-        for (d = t->domains; d; d = d->next) {
-                if (d->domid == domid) {
-                        d->queues++;
-                        return d;
-                }
-        }
-        d = calloc(1, sizeof(*d));
-        if (!d)
-                return NULL;
-        d->domid = domid;
-        d->queues = 1;
-        d->next = t->domains;
-        t->domains = d;
-        return d;
-}
-
-void back_thread_domain_put(struct back_thread *t, struct back_domain *d)
-{
-        struct back_domain **at = &t->domains;
-
-        if (!d || --d->queues)
-                return;
-        while (*at != d)
-                at = &(*at)->next;
-        *at = d->next;
-        free(d);
-}
-
 /* ---- grant handles -------------------------------------------------------*/
 
 static void grants_free(struct back_grant_handle *g)

@@ -5,7 +5,6 @@
 #define EVERGRANT_BACK_THREAD_H
 
 #include "back.h"
-#include "common/log.h"
 #include "loop/loop.h"
 #include "xen/evtchn.h"
 #include "xen/grants.h"
@@ -13,14 +12,6 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/queue.h>
-
-/* What queues of one domain share here: its lines in the log. */
-struct back_domain {
-        uint32_t domid;
-        unsigned queues;
-        struct log_bucket log;
-        struct back_domain *next;
-};
 
 LIST_HEAD(back_queues, back_queue);
 
@@ -57,7 +48,6 @@ struct back_thread {
         struct back_queues attached;
         struct back_queues unasked; /* to ask for an event before sleeping */
         struct back_queue *dirty;   /* to be looked at when the turn ends */
-        struct back_domain *domains;
 };
 
 /* Events of port go to q (NULL: to nobody). -ENOMEM. */
@@ -70,9 +60,5 @@ struct back_grant_handle *back_thread_grants_get(struct back_thread *t);
 /* Everything that was mapped through it for this queue has been unmapped.
  * Accepts NULL. */
 void back_thread_grants_put(struct back_thread *t, struct back_grant_handle *g);
-
-struct back_domain *back_thread_domain_get(struct back_thread *t,
-                                           uint32_t domid);
-void back_thread_domain_put(struct back_thread *t, struct back_domain *d);
 
 #endif

@@ -103,6 +103,7 @@ struct json_object *control_json_disk(struct disk *k, bool with_counters)
         add_text(o, "error", k->error[0] ? k->error : NULL);
         if (!with_counters)
                 return o;
+        add_number(o, "connections", k->connections);
         add_caps(o, k);
         control_json_counters(o, k);
         return o;

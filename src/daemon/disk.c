@@ -54,9 +54,43 @@ void disk_destroy(struct disk *k)
         free(k);
 }
 
+/* Less than the next patrol, which disk_pause asks for. */
+#define PAUSE_US 200000u
+
+static uint64_t now_us(struct disk *k)
+{
+        uint64_t now = 0;
+
+        (void)sd_event_now(k->daemon->event, CLOCK_MONOTONIC, &now);
+        return now;
+}
+
+void disk_pause(struct disk *k)
+{
+        k->pause_until_us = now_us(k) + PAUSE_US;
+        scan_hurry(k->daemon);
+}
+
+bool disk_is_paused(struct disk *k)
+{
+        if (k->pause_until_us && now_us(k) < k->pause_until_us)
+                return true;
+        k->pause_until_us = 0;
+        return false;
+}
+
 bool disk_is_idle(const struct disk *k)
 {
         return k->job == DISK_IDLE && !k->nrings;
+}
+
+/* A domain has one, however many disks: that of the first on the list. */
+static struct log_bucket *bucket_of(struct disk *k)
+{
+        for (struct disk *other = k->daemon->disks; other; other = other->next)
+                if (other->domid == k->domid)
+                        return &other->log;
+        return &k->log;
 }
 
 void disk_log(struct disk *k, enum log_level level, const char *fmt, ...)
@@ -67,7 +101,8 @@ void disk_log(struct disk *k, enum log_level level, const char *fmt, ...)
         va_list ap;
 
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if (!log_bucket_take(&k->log, (uint64_t)now.tv_sec * 1000, &suppressed))
+        if (!log_bucket_take(bucket_of(k), (uint64_t)now.tv_sec * 1000,
+                             &suppressed))
                 return;
         va_start(ap, fmt);
         vsnprintf(text, sizeof(text), fmt, ap);

@@ -79,12 +79,16 @@ struct disk {
         unsigned pending; /* rings whose I/O thread has not reported yet */
         struct err attach_error; /* the first ring's that failed */
         bool attach_failed;
+        uint64_t connections; /* begun so far: counters start anew with each */
         enum disk_after after;
         bool reattached;
         uint64_t asked_us; /* when the guest was asked to let go; 0: it was not
                             */
         /* The ring is served but xenstore does not say so yet. */
         bool connected_due;
+        /* Somebody made our transactions conflict again and again: nothing is
+         * written, nor looked at, until then (XSA-206). 0: nobody did. */
+        uint64_t pause_until_us;
 
         /* An error stays latched until the frontend moves, or the toolstack
          * makes the disk anew: no loop of failing attempts. */
@@ -102,6 +106,9 @@ struct disk *disk_find(struct daemon *d, uint32_t domid, uint32_t vdev);
 void disk_reconcile(struct disk *k);
 /* Lets go of everything and leaves xenstore as it is, for the next daemon. */
 void disk_stop(struct disk *k);
+/* No more tries in xenstore for a while; the patrol comes back to it. */
+void disk_pause(struct disk *k);
+bool disk_is_paused(struct disk *k);
 /* True if nothing of it is at an I/O thread. */
 bool disk_is_idle(const struct disk *k);
 /* Reads its domain's name again, if xenstore answers. */
@@ -139,7 +146,8 @@ int disk_read_front(void *arg, const char *key, char **value);
  */
 /* All of these change nothing and return -ENOENT if the nodes are gone (so
  * that none comes back to life), -ECANCELED if the state node is no longer
- * what it has to be (the toolstack was faster), -ENOTCONN without xenstore. */
+ * what it has to be (the toolstack was faster), -ENOTCONN without xenstore,
+ * -EAGAIN during a pause, or at its begin. */
 int disk_write_closed(struct disk *k); /* state 6, if it is 5 */
 /* State 5, and with it the error; -ECANCELED also if the frontend is no longer
  * what the look saw. */

@@ -136,7 +136,8 @@ static void offer(struct disk *k, enum connect_own own)
         if (disk_prepare(k) < 0)
                 return;
         ret = disk_write_offer(k);
-        if (ret == -ENOENT || ret == -ECANCELED || ret == -ENOTCONN)
+        if (ret == -ENOENT || ret == -ECANCELED || ret == -ENOTCONN ||
+            ret == -EAGAIN)
                 return; /* the next look tells */
         if (ret < 0) {
                 disk_fail(k, "cannot write the disk's nodes: %s",
@@ -249,6 +250,10 @@ void disk_reconcile(struct disk *k)
 
         if (k->job != DISK_IDLE || k->daemon->stopping)
                 return; /* the callback looks again */
+        if (disk_is_paused(k)) {
+                scan_hurry(k->daemon);
+                return;
+        }
         ret = disk_look(k);
         if (ret == -ENOTCONN)
                 scan_store_trouble(k->daemon);

@@ -75,6 +75,9 @@ static int change(const struct change *c)
 
         if (!d->store)
                 return -ENOTCONN;
+        /* The end of a daemon is worth its tries: nothing comes after it. */
+        if (disk_is_paused(c->disk) && !d->stopping)
+                return -EAGAIN;
         ret = xen_store_transaction(d->store, change_body, (void *)c);
         if (ret == 0 && c->state != XENBUS_UNKNOWN)
                 c->disk->view.own = c->state;
@@ -84,6 +87,8 @@ static int change(const struct change *c)
                 scan_store_trouble(d);
                 return -ENOTCONN;
         }
+        if (ret == -EAGAIN)
+                disk_pause(c->disk);
         disk_log(c->disk, LOG_LVL_ERR, "cannot write to xenstore: %s",
                  strerror(-ret));
         return ret;

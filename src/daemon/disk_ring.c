@@ -77,8 +77,8 @@ static void announce(struct disk *k)
 
         k->connected_due = false;
         ret = k->reattached ? disk_write_sectors(k) : disk_write_connected(k);
-        if (ret == -ENOTCONN) {
-                k->connected_due = true; /* as soon as there is a xenstore */
+        if (ret == -ENOTCONN || ret == -EAGAIN) {
+                k->connected_due = true; /* as soon as xenstore takes it */
         } else if (ret < 0 && ret != -ENOENT && ret != -ECANCELED) {
                 disk_fail(k, "cannot write the disk's nodes: %s",
                           strerror(-ret));
@@ -134,6 +134,11 @@ static void attached(void *arg, int error, const char *why)
                 attach_end(k);
 }
 
+static void trouble(void *arg, const char *what)
+{
+        disk_log(arg, LOG_LVL_WARNING, "%s", what);
+}
+
 static void set_params(struct disk *k, bool reattach, bool only_if_quiet)
 {
         struct back_queue_params *p = &k->params;
@@ -149,6 +154,7 @@ static void set_params(struct disk *k, bool reattach, bool only_if_quiet)
                 .store = k->store,
                 .reattach = reattach,
                 .only_if_quiet = only_if_quiet,
+                .trouble = trouble,
         };
         disk_limits(k, &p->limits);
 }
@@ -183,6 +189,7 @@ void disk_attach(struct disk *k, bool reattach, bool only_if_quiet)
         set_params(k, reattach, only_if_quiet);
         k->reattached = reattach;
         k->attach_failed = false;
+        k->connections++;
         k->job = DISK_ATTACHING;
         for (unsigned i = 0; i < k->keys.nrings && ret == 0; i++)
                 ret = attach_ring(k, &k->keys.rings[i]);
@@ -207,13 +214,17 @@ static void let_go(struct disk *k)
                 break;
         case DISK_AFTER_REMOVE:
                 disk_close_store(k);
-                (void)disk_remove_nodes(k);
+                if (disk_remove_nodes(k) == -EAGAIN) {
+                        disk_pause(k);
+                        return;
+                }
                 disk_destroy(k);
                 scan_mark_all(d);
                 return;
         case DISK_AFTER_RESTART:
-                /* The frontend's doing alone takes no memory disk's contents
-                 * away. */
+                /* In state 2 the disk is still the same one, only its frontend
+                 * went away while it was being connected: what ram: holds is
+                 * to stay. */
                 if (k->view.own == XENBUS_INITIALISING)
                         disk_close_store(k);
                 break;

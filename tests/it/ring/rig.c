@@ -118,6 +118,23 @@ uint64_t gref_pins(const struct guest *g, uint32_t gref, bool writing)
         return pins;
 }
 
+/* The guest's disk out of "disks"; a domain may have several. */
+static struct json_object *disk_row(struct json_object *top,
+                                    const struct guest *g)
+{
+        struct json_object *rows;
+
+        assert_true(json_object_object_get_ex(top, "disks", &rows));
+        for (size_t i = 0; i < json_object_array_length(rows); i++) {
+                struct json_object *r = json_object_array_get_idx(rows, i);
+
+                if (number(r, "domid") == g->domid &&
+                    number(r, "vdev") == g->vdev)
+                        return r;
+        }
+        return NULL;
+}
+
 static struct json_object *disk_of(const struct guest *g, const char *what,
                                    struct json_object **top)
 {
@@ -127,7 +144,7 @@ static struct json_object *disk_of(const struct guest *g, const char *what,
         snprintf(command, sizeof(command), "%s %s --json", env("EVERGRANT"),
                  what);
         *top = json_of(command);
-        d = row(*top, "disks", "domid", g->domid);
+        d = disk_row(*top, g);
         assert_non_null(d);
         return d;
 }
@@ -251,6 +268,18 @@ struct guest *guest_create(const char *target, const char *options)
         return guest_create_disk("xvda", RIG_VDEV, target, options);
 }
 
+static void add_disk(struct guest *g, const char *name, uint32_t vdev,
+                     const char *target, const char *options)
+{
+        g->port = -1;
+        g->vdev = vdev;
+        snprintf(g->dir, sizeof(g->dir), "device/vbd/%u", vdev);
+        if (rig_run("%s attach %s %s %s %s 2>&1", env("EVERGRANT"), g->name,
+                    name, target, options) != 0)
+                fail_msg("attach: %s", rig_said);
+        open_handles(g);
+}
+
 struct guest *guest_create_disk(const char *name, uint32_t vdev,
                                 const char *target, const char *options)
 {
@@ -258,22 +287,31 @@ struct guest *guest_create_disk(const char *name, uint32_t vdev,
         struct guest *g = calloc(1, sizeof(*g));
 
         assert_non_null(g);
-        g->port = -1;
-        g->vdev = vdev;
-        snprintf(g->dir, sizeof(g->dir), "device/vbd/%u", vdev);
         snprintf(g->name, sizeof(g->name), "g%u", ++serial);
         assert_int_equal(rig_run("%s create %s", env("POCKETXEN"), g->name), 0);
         g->domid = (uint32_t)atoi(rig_said);
-        if (rig_run("%s attach %s %s %s %s 2>&1", env("EVERGRANT"), g->name,
-                    name, target, options) != 0)
-                fail_msg("attach: %s", rig_said);
-        open_handles(g);
+        add_disk(g, name, vdev, target, options);
+        return g;
+}
+
+struct guest *guest_add_disk(const struct guest *first, const char *name,
+                             uint32_t vdev, const char *target,
+                             const char *options)
+{
+        struct guest *g = calloc(1, sizeof(*g));
+
+        assert_non_null(g);
+        snprintf(g->name, sizeof(g->name), "%s", first->name);
+        g->domid = first->domid;
+        g->added = true;
+        add_disk(g, name, vdev, target, options);
         return g;
 }
 
 void guest_destroy(struct guest *g)
 {
         char name[sizeof(g->name)];
+        bool added;
 
         if (g->ring_pages)
                 guest_disconnect(g);
@@ -282,8 +320,11 @@ void guest_destroy(struct guest *g)
                 fail_msg("detach: %s", rig_said);
         assert_int_equal(guest_account(g).mapped, 0);
         snprintf(name, sizeof(name), "%s", g->name);
+        added = g->added;
         guest_leave(g);
-        assert_int_equal(rig_run("%s destroy %s", env("POCKETXEN"), name), 0);
+        if (!added)
+                assert_int_equal(
+                        rig_run("%s destroy %s", env("POCKETXEN"), name), 0);
 }
 
 void guest_leave(struct guest *g)

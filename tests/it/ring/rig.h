@@ -36,6 +36,7 @@ struct guest_ring {
 
 struct guest {
         uint32_t domid, vdev;
+        bool added; /* the domain is another one's */
         char name[32];
         struct xen_store *xs;
         struct xen_shares *shares;
@@ -55,6 +56,10 @@ struct guest *guest_create(const char *target, const char *options);
 /* The same with another name for the disk. */
 struct guest *guest_create_disk(const char *name, uint32_t vdev,
                                 const char *target, const char *options);
+/* Another disk of that domain; to be destroyed before the first. */
+struct guest *guest_add_disk(const struct guest *first, const char *name,
+                             uint32_t vdev, const char *target,
+                             const char *options);
 /* Closes orderly if it is connected, detaches, destroys the domain; nothing of
  * it may be left mapped. */
 void guest_destroy(struct guest *g);
