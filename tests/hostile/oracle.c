@@ -148,16 +148,31 @@ void kit_witness_end(struct witness *w)
 /* ---- O-GNT, O-LIVE
  * ----------------------------------------------------------*/
 
+static bool accounts_agree(struct guest *g)
+{
+        uint64_t ring_pages = (uint64_t)g->queues << g->order;
+        struct account a = guest_account(g);
+
+        return a.map_pages - a.unmap_pages == a.mapped &&
+               guest_counter(g, "kept") + ring_pages == a.mapped &&
+               guest_counter(g, "map_pages") -
+                               guest_counter(g, "unmap_pages") ==
+                       a.mapped;
+}
+
 void kit_gnt(struct guest *g)
 {
-        struct account a = guest_account(g);
-        uint64_t ring_pages = (uint64_t)g->queues << g->order;
-
-        assert_int_equal(a.map_pages - a.unmap_pages, a.mapped);
-        assert_int_equal(guest_counter(g, "kept") + ring_pages, a.mapped);
-        assert_int_equal(guest_counter(g, "map_pages") -
-                                 guest_counter(g, "unmap_pages"),
-                         a.mapped);
+        /* Idle grants may be evicted between two looks; a leak stays. */
+        for (unsigned i = 0; i < 300; i++) {
+                if (accounts_agree(g))
+                        return;
+                usleep(100000);
+        }
+        fail_msg("%" PRIu64 " pages are mapped; the backend says %" PRIu64
+                 " kept, %" PRIu64 " maps, %" PRIu64 " unmaps",
+                 guest_account(g).mapped, guest_counter(g, "kept"),
+                 guest_counter(g, "map_pages"),
+                 guest_counter(g, "unmap_pages"));
 }
 
 uint64_t kit_map_bound(struct guest *g, unsigned max_segs)
