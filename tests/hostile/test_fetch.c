@@ -9,6 +9,7 @@
 #include "wire.h"
 #include "xen/grants.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -151,6 +152,8 @@ static struct outcome play(struct rig *rig, const union slot *s)
         memset(attack.loads, 0, sizeof(attack.loads));
         r->front.req_prod++;
         rig_push(r);
+        for (unsigned i = 0; i < 2000 && !rig_response_waits(r); i++)
+                sched_yield();
         rsp = rig_await(r);
         for (unsigned i = 0; i < len / 4; i++)
                 if (attack.loads[RING_PAGE][at / 4 + i] != 1)
@@ -240,6 +243,10 @@ static void direct_values(struct values *all, uint8_t op)
         SLOT("last 3", SET(seg[2].last_sect, 3));
         SLOT("last 8", SET(seg[2].last_sect, 8));
         SLOT("last 255", SET(seg[0].last_sect, 255));
+        /* in every word */
+        SLOT("another", wire_rw(s, all->abi, op ^ 1, 11, ~ID, 96);
+             SET(handle, 0); for (unsigned i = 0; i < 11; i++)
+                     wire_seg(s, all->abi, i, rig_gref(15 - i), 1, 6););
 }
 
 #undef SET
@@ -458,7 +465,7 @@ static void t_2fetch_no_write_gets_to_a_read_only_disk(void **state)
                                 indirect_values(&all, BLK_READ);
                         else
                                 direct_values(&all, BLK_READ);
-                        all_pairs(rig, &all, case_ < 2);
+                        all_pairs(rig, &all, case_ == 1);
                         assert_true(sum_of(test_store_data(rig->store),
                                            DISK_BYTES, 1) == pristine);
                 }
@@ -536,9 +543,10 @@ static void t_2fetch_each_entry_of_an_indirect_page(void **state)
                         for (unsigned a = 0; a < ARRAY_SIZE(entries); a++)
                                 for (unsigned b = 0; b < ARRAY_SIZE(entries);
                                      b++)
-                                        entry_pair(rig, &s, a, b,
-                                                   hows[case_ / 2] !=
-                                                           BACK_COPY);
+                                        if (a == 0 || b == 0 || case_ == 0)
+                                                entry_pair(rig, &s, a, b,
+                                                           hows[case_ / 2] !=
+                                                                   BACK_COPY);
                 }
         }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trap.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -70,6 +71,13 @@ void trap_init(trap_fn after)
 
 void trap_watch(unsigned page, void *at, bool writable)
 {
+        sigset_t ours;
+
+        /* Called in the thread that will touch it: I/O threads block all. */
+        sigemptyset(&ours);
+        sigaddset(&ours, SIGSEGV);
+        sigaddset(&ours, SIGTRAP);
+        pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
         for (unsigned i = 0; TRAP_WORKS && i < PAGES; i++) {
                 if (watched[i].at)
                         continue;
