@@ -146,10 +146,10 @@ static void count_maps(xengnttab_handle *h, const struct px_mapping *m)
 
                 __atomic_store_n(&c->map_pages, c->map_pages + 1,
                                  __ATOMIC_RELAXED);
-                note_high(c);
                 if (i == 0 || page_from(m, i) != page_from(m, i - 1))
                         __atomic_store_n(&c->map_calls, c->map_calls + 1,
                                          __ATOMIC_RELAXED);
+                note_high(c);
         }
 }
 
