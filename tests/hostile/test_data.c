@@ -628,7 +628,7 @@ static void stale_rounds(const char *mode, bool fault, uint64_t ops)
 
 static void t_stale_failed_reads_bring_nothing(void **state)
 {
-        uint64_t ops = kit_scale(40000, 1000000);
+        uint64_t ops = kit_scale(20000, 1000000);
 
         for (unsigned m = 0; m < ARRAY_SIZE(modes); m++) {
                 stale_rounds(modes[m], true, ops / 6);
