@@ -309,6 +309,11 @@ void kit_bounds_check(const struct bounds *before, const char *what)
         struct bounds now = kit_bounds();
         const char *sanitize = getenv("EG_SANITIZE");
 
+        /* The last client of the control socket may not be gone yet. */
+        for (unsigned i = 0; i < 300 && now.fds > before->fds; i++) {
+                usleep(100000);
+                now = kit_bounds();
+        }
         printf("%s: memory %+" PRId64 " KiB, descriptors %+" PRId64
                ", threads %" PRIu64 ", log lines %" PRIu64 "\n",
                what, (int64_t)(now.rss_kib - before->rss_kib),
