@@ -35,11 +35,29 @@ static bool offers(struct guest *g, uint8_t op)
 /* ---- H1, T-SEG
  * --------------------------------------------------------------*/
 
+/* How many were refused for their number of segments, not by luck for what was
+ * read behind them. */
+static uint64_t refused_for_count(struct guest *g)
+{
+        const char *at;
+
+        assert_int_equal(
+                rig_run("%s stat %s xvda --json", getenv("EVERGRANT"), g->name),
+                0);
+        at = strstr(rig_said, "\"refused\"");
+        assert_non_null(at);
+        at = strstr(at, "\"segments\":");
+        assert_non_null(at);
+        return strtoull(at + strlen("\"segments\":"), NULL, 10);
+}
+
 static void direct_counts(struct guest *g, const struct guarded *p)
 {
         static const uint8_t counts[] = {0, 1, 10, 11, 12, 13, 127, 128, 255};
         static const uint8_t ops[] = {BLK_READ, BLK_WRITE, BLK_FLUSH,
                                       BLK_BARRIER};
+
+        uint64_t refused = 0;
 
         for (unsigned o = 0; o < ARRAY_SIZE(ops); o++) {
                 bool data = ops[o] == BLK_READ || ops[o] == BLK_WRITE;
@@ -51,6 +69,7 @@ static void direct_counts(struct guest *g, const struct guarded *p)
                                    : n > 11 || (!n && data) ? BLK_ERROR
                                                             : BLK_OKAY;
 
+                        refused += want == BLK_ERROR;
                         /* Last in the ring: an over-read leaves the page. */
                         kit_advance(g, g->ring.slots - 1);
                         assert_int_equal(kit_do(g, kit_put_rw(g, ops[o], n, 64,
@@ -58,6 +77,7 @@ static void direct_counts(struct guest *g, const struct guarded *p)
                                          want);
                 }
         }
+        assert_int_equal(refused_for_count(g), refused);
 }
 
 static void indirect_counts(struct guest *g, const struct guarded *p,
