@@ -110,6 +110,8 @@ void kit_witness_end(struct witness *w);
 
 /* At a quiet point: the backend's account is pocketxen's table. */
 void kit_gnt(struct guest *g);
+/* Requests that the validator refused for this reason. */
+uint64_t kit_refused(struct guest *g, const char *verdict);
 /* C1 for this connection, without what `slack` pages allow. */
 uint64_t kit_map_bound(struct guest *g, unsigned max_segs);
 /* The attacked disk ends in Closed, an honest frontend connects and works,

@@ -30,6 +30,7 @@ static void fail_op(const char *what, uint8_t op, int status)
 static void changes_nothing(struct guest *g, struct image *disk,
                             const struct guarded *p, struct page *table)
 {
+        uint64_t refused;
         int status;
 
         for (unsigned op = 1; op < 256; op++) {
@@ -55,6 +56,12 @@ static void changes_nothing(struct guest *g, struct image *disk,
                         fail_op("discard", flag, status);
         }
         kit_image_check(disk, 0, 0);
+        /* The image is open for reading only; here it must not get so far. */
+        refused = kit_refused(g, "readonly");
+        for (uint8_t op = 0; op < 2; op++) {
+                kit_do(g, kit_put_indirect(g, op, 1, 8, &table->gref, 1));
+                assert_int_equal(kit_refused(g, "readonly"), refused + op);
+        }
 }
 
 static void t_ro_a_read_only_disk_is_never_written(void **state)
@@ -564,6 +571,7 @@ struct stale {
         struct guest *a, *b;
         struct image disk_a, disk_b;
         struct guarded pa, pb;
+        bool copy;
 };
 
 /* A full ring of each: A's writes and reads of the secret, B's reads. */
@@ -593,6 +601,9 @@ static void stale_step(struct stale *s, bool fault)
                 assert_int_equal(b.rsp[k].status, bad ? BLK_ERROR : BLK_OKAY);
                 if (has_secret(bytes, 4096))
                         fail_msg("bytes of another domain");
+                /* A disk that gave nothing, or a bounce block between. */
+                for (unsigned i = 0; bad && (fault || s->copy) && i < 4096; i++)
+                        assert_int_equal(bytes[i], 0x42);
                 if (!bad)
                         assert_memory_equal(
                                 bytes, s->disk_b.was + sector[k] * 512, 4096);
@@ -601,7 +612,7 @@ static void stale_step(struct stale *s, bool fault)
 
 static void stale_rounds(const char *mode, bool fault, uint64_t ops)
 {
-        struct stale s;
+        struct stale s = {.copy = strcmp(mode, "copy") == 0};
         char opts[64], target[300];
 
         kit_image(&s.disk_a, "stale-a.img", 1024);
