@@ -60,6 +60,7 @@ static inline uint64_t pxw_grant_bytes(uint32_t entries)
 struct pxw_counts {
         uint64_t map_calls, map_pages, unmap_calls, unmap_pages;
         uint64_t copy_calls, copy_segments, copy_bytes;
+        uint64_t mapped_high; /* the most pages at once; a sum over handles */
 };
 
 /* A record is one 64-bit word, so that it is never half written. */

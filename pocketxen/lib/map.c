@@ -131,6 +131,16 @@ static uint32_t pin_pages(xengnttab_handle *h, struct px_mapping *m,
         return m->count;
 }
 
+/* In shared memory, where the server reads it at any time; this handle is its
+ * only writer. */
+static void note_high(struct pxw_counts *c)
+{
+        uint64_t now = c->map_pages - c->unmap_pages;
+
+        if (now > c->mapped_high)
+                __atomic_store_n(&c->mapped_high, now, __ATOMIC_RELAXED);
+}
+
 static void count_maps(xengnttab_handle *h, const struct px_mapping *m)
 {
         for (uint32_t i = 0; i < m->count; i++) {
@@ -141,6 +151,7 @@ static void count_maps(xengnttab_handle *h, const struct px_mapping *m)
                 if (i == 0 || page_from(m, i) != page_from(m, i - 1))
                         __atomic_store_n(&c->map_calls, c->map_calls + 1,
                                          __ATOMIC_RELAXED);
+                note_high(c);
         }
 }
 

@@ -56,6 +56,7 @@ static void add_pair(struct json_object *pairs, struct server *s,
         put_u64(o, "maps_pages", c.map_pages);
         put_u64(o, "unmaps_calls", c.unmap_calls);
         put_u64(o, "unmaps_pages", c.unmap_pages);
+        put_u64(o, "mapped_high", c.mapped_high);
         put_u64(o, "copies_calls", c.copy_calls);
         put_u64(o, "copies_segments", c.copy_segments);
         put_u64(o, "copies_bytes", c.copy_bytes);

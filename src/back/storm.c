@@ -84,6 +84,8 @@ static void watch(struct loop_timer *timer)
                 back_service_run(q);
                 left = false;
         }
+        if (q->ring.broken && !q->stats.ring_broken)
+                back_thread_mark(q); /* it is told at the end of the turn */
         s->watch_left = left;
         s->watch_cons = q->ring.req_cons;
 }

@@ -279,6 +279,30 @@ static void counts_are_exact_per_pair(void **state)
         xengntshr_unshare(shr, mine, 4);
 }
 
+/* The most of each handle, so that a bound can be held against any moment. */
+static void the_most_mapped_at_once_is_kept(void **state)
+{
+        uint64_t before = bench_pair_u64(0, g1, "mapped_high");
+        uint32_t refs[5];
+        void *mine = xengntshr_share_pages(shr, 0, 5, refs, 1), *m[5];
+        xengnttab_handle *t;
+
+        bench_enter(0);
+        t = xengnttab_open(NULL, 0);
+        for (int round = 0; round < 3; round++) {
+                for (int i = 0; i < 4; i++)
+                        m[i] = xengnttab_map_grant_ref(t, g1, refs[i], RW);
+                for (int i = 0; i < 4; i++)
+                        xengnttab_unmap(t, m[i], 1);
+        }
+        m[4] = xengnttab_map_grant_ref(t, g1, refs[4], RW);
+        assert_int_equal(bench_pair_u64(0, g1, "mapped_high"), before + 4);
+        xengnttab_unmap(t, m[4], 1);
+        xengnttab_close(t);
+        assert_int_equal(bench_pair_u64(0, g1, "mapped_high"), before + 4);
+        xengntshr_unshare(shr, mine, 5);
+}
+
 static void map_for_ever(const uint32_t *refs)
 {
         xengnttab_handle *t;
@@ -411,6 +435,7 @@ int main(void)
                         copy_past_the_page_end_fails_whole_and_writes_no_status),
                 cmocka_unit_test(copy_reads_and_respects_read_only),
                 cmocka_unit_test(counts_are_exact_per_pair),
+                cmocka_unit_test(the_most_mapped_at_once_is_kept),
                 cmocka_unit_test(a_killed_mapper_leaves_no_pin),
                 cmocka_unit_test(a_killed_sharer_gives_its_pages_back),
                 cmocka_unit_test(a_destroyed_domain_is_dying_until_unmapped),

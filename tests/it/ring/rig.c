@@ -93,7 +93,8 @@ struct account guest_account(const struct guest *g)
                                      number(r, "copies_calls"),
                                      number(r, "copies_segments"),
                                      0,
-                                     0};
+                                     0,
+                                     number(r, "mapped_high")};
         r = row(o, "domains", "domid", g->domid);
         assert_non_null(r);
         a.mapped = number(r, "pages_mapped");

@@ -132,6 +132,7 @@ void guest_wait_backend(struct guest *g, enum xenbus_state want);
 struct account {
         uint64_t map_calls, map_pages, unmap_calls, unmap_pages;
         uint64_t copy_calls, copy_segments, mapped, deferred;
+        uint64_t mapped_high; /* of the pair, ever */
 };
 struct account guest_account(const struct guest *g);
 /* Of one gref: pins, or pins that may write. */
