@@ -40,11 +40,13 @@ xl_nodes() {
 
 # xl_hook COMMAND DOMID VDEV: its exit status. HOOK_ENV: more environment.
 xl_hook() {
+        local rc=0
         px exec 0 -- env XENBUS_PATH="backend/vbd/$2/$3" XENBUS_TYPE=vbd \
                 XENBUS_BASE_PATH=backend script="$HOOK" \
                 EVERGRANT_HOOK_PATH="$EG_BUILD/src/cli" \
                 EVERGRANT_HOOK_SYSFS="$T/sys" "${HOOK_ENV[@]}" \
-                "$HOOK" "$1" >>"$T/hook.log" 2>&1
+                "$HOOK" "$1" >>"$T/hook.log" 2>&1 || rc=$?
+        return $rc
 }
 
 # From now on the daemon stops (SIGSTOP) when it has told the script that it is

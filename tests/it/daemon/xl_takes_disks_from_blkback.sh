@@ -73,7 +73,7 @@ say "a driver that comes late is unbound, too"
 xl_nodes 1 $V ram:4M
 wait_for '[ "$(node $B/state)" = 2 ]'
 hold_daemon_after_list
-xl_hook add 1 $V &
+xl_hook add 1 $V || exit &
 script=$!
 wait_for '[ "$(node $B/eg-hook)" = ready ]'
 claim
