@@ -30,6 +30,10 @@ wait_for '[ "$(node $F/state)" = 3 ]'
 eg list >/dev/null # it has answered: it has looked
 assert_eq "$(node $B/state)" 2 "the state before the script"
 assert_eq "$(node $B/feature-persistent)" absent "an offer before the script"
+for key in multi-queue-max-queues max-ring-page-order; do
+        [[ $(node $B/$key) =~ ^[1-9]$ ]] ||
+                fail "the guest saw state 2 without $key"
+done
 assert_eq "$(node $B/hotplug-status)" absent "an answer before the script"
 assert_eq "$(px_counts 0 1)" '{}' "what is mapped before the script"
 xl_script 1 $V || fail "the script: $XL_ERROR"
