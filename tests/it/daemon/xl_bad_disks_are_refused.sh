@@ -87,6 +87,20 @@ nothing_left
 say "xl block-attach leaves a refused disk's nodes: the script takes them away"
 xl_add 1 $V "$T/none" && fail "attached"
 nothing_left
+say "but not those of the next attempt"
+mkfifo tidied
+# Who holds the pipe: the script, and what it leaves behind to tidy up.
+(xl_add 1 $V "$T/none" || true) 8<>tidied &
+wait_for '[ "$(node $B/eg-refused)" != absent ]'
+exec 9<tidied
+xl_forget 1 $V
+xl_nodes 1 $V "$T/none" hotplug-status error state 6
+cat <&9
+exec 9<&-
+assert_eq "$(node $B/hotplug-status)" error "the next attempt's nodes"
+xl_forget 1 $V
+nothing_left
+say "a daemon that does not answer"
 xl_nodes 1 $V "$T/image"
 wait_for '[ "$(node $B/state)" = 2 ]'
 hold_daemon_after_list
@@ -97,13 +111,19 @@ nothing_left
 kill -CONT "$DAEMON_PID"
 
 say "nodes removed by hand"
-for when in early marked; do
+for when in early asked marked; do
         xl_nodes 1 $V "$T/image"
         wait_for '[ "$(node $B/state)" = 2 ]'
         if [ $when = early ]; then
                 HOOK_ENV=()
                 xl_forget 1 $V
                 xl_script 1 $V && fail "attached nothing"
+        elif [ $when = asked ]; then
+                # Between its look and its mark.
+                printf '%s\n' '#!/bin/sh' "xenstore-rm -t $B" >bin/evergrant
+                HOOK_ENV=(EVERGRANT_HOOK_PATH="$T/bin")
+                xl_script 1 $V && fail "attached nothing"
+                xl_forget 1 $V 2>/dev/null || true
         else
                 hold_daemon_after_list
                 xl_hook add 1 $V || exit &
