@@ -123,6 +123,7 @@ for when in early asked marked; do
                 printf '%s\n' '#!/bin/sh' "xenstore-rm -t $B" >bin/evergrant
                 HOOK_ENV=(EVERGRANT_HOOK_PATH="$T/bin")
                 xl_script 1 $V && fail "attached nothing"
+                assert_eq "$(node $B/eg-hook)" absent "the mark of no disk"
                 xl_forget 1 $V 2>/dev/null || true
         else
                 hold_daemon_after_list
