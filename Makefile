@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export LC_ALL = C.UTF-8
 
-.PHONY: build help deps demo test mutants fuzz model coverage bench xen-test install clean \
+.PHONY: build help deps demo test mutants fuzz model coverage bench xen-test install uninstall clean \
 	format lint
 
 build: $(B)/build.ninja
@@ -26,6 +26,7 @@ help:
 	  'make lint       clang-tidy and shellcheck' \
 	  'make format     clang-format all sources' \
 	  'make install    DESTDIR=, PREFIX=$(PREFIX)' \
+	  'make uninstall  removes what the last make install put there' \
 	  'make clean      remove everything that was built'
 
 $(B)/build.ninja:
@@ -72,6 +73,9 @@ xen-test:
 install: build
 	@meson configure $(B) -Dprefix=$(PREFIX)
 	@DESTDIR='$(DESTDIR)' meson install -C $(B)
+
+uninstall:
+	@ninja -C $(B) uninstall
 
 clean:
 	rm -rf build build-asan build-tsan build-fuzz build-cov build-model

@@ -25,10 +25,11 @@ bool disk_offers_persistent(const struct disk *k)
                k->config.grants == BACK_PERSISTENT;
 }
 
-struct disk *disk_find(struct daemon *daemon, uint32_t domid, uint32_t vdev)
+struct disk *disk_find(struct daemon *daemon, enum disk_kind kind,
+                       uint32_t domid, uint32_t vdev)
 {
         for (struct disk *k = daemon->disks; k; k = k->next) {
-                if (k->domid == domid && k->vdev == vdev)
+                if (k->kind == kind && k->domid == domid && k->vdev == vdev)
                         return k;
         }
         return NULL;

@@ -14,6 +14,8 @@
 /* clang-format off */
 static const uint8_t when_online[CONNECT_OWNS][XENBUS_STATES] = {
 [CONNECT_ABSENT]   = ALL(NONE),
+[CONNECT_EARLY]    = ALL(ANNOUNCE),
+[CONNECT_WAITING]  = ALL(NONE),
 [CONNECT_NEW]      = ALL(OFFER),
 [CONNECT_REPLACED] = ALL(RESTART),
 [CONNECT_OFFERED]  = ROW(NONE, NONE, NONE, ATTACH, ATTACH,
@@ -36,6 +38,8 @@ static const uint8_t when_online[CONNECT_OWNS][XENBUS_STATES] = {
 /* online = 0: the toolstack takes the disk away. */
 static const uint8_t when_offline[CONNECT_OWNS][XENBUS_STATES] = {
 [CONNECT_ABSENT]   = ALL(NONE),
+[CONNECT_EARLY]    = ALL(NONE),
+[CONNECT_WAITING]  = ALL(CLOSE),
 [CONNECT_NEW]      = ALL(NONE),
 [CONNECT_REPLACED] = ALL(RESTART),
 [CONNECT_OFFERED]  = ALL(CLOSE),
@@ -78,6 +82,24 @@ enum connect_own connect_own(enum xenbus_state state, bool held, bool failed)
         return CONNECT_ODD;
 }
 
+enum connect_own connect_own_scripted(enum xenbus_state state, bool ready,
+                                      bool failed)
+{
+        switch (state) {
+        case XENBUS_INITIALISING:
+                return ready ? CONNECT_NEW : CONNECT_EARLY;
+        case XENBUS_INIT_WAIT:
+        case XENBUS_INITIALISED:
+                return ready ? CONNECT_NEW : CONNECT_WAITING;
+        case XENBUS_CONNECTED:
+                return CONNECT_WAITING;
+        case XENBUS_CLOSED:
+                return ready && !failed ? CONNECT_CLOSED : CONNECT_FAILED;
+        default:
+                return connect_own(state, false, failed);
+        }
+}
+
 enum connect_action connect_action(const struct connect_input *in)
 {
         unsigned front = in->front;
@@ -94,7 +116,8 @@ enum connect_action connect_action(const struct connect_input *in)
 const char *connect_own_name(enum connect_own own)
 {
         static const char *const names[CONNECT_OWNS] = {
-                [CONNECT_ABSENT] = "absent",     [CONNECT_NEW] = "new",
+                [CONNECT_ABSENT] = "absent",     [CONNECT_EARLY] = "early",
+                [CONNECT_WAITING] = "waiting",   [CONNECT_NEW] = "new",
                 [CONNECT_REPLACED] = "replaced", [CONNECT_OFFERED] = "offered",
                 [CONNECT_SERVING] = "serving",   [CONNECT_STOPPED] = "stopped",
                 [CONNECT_ENDING] = "ending",     [CONNECT_ENDED] = "ended",
@@ -110,6 +133,7 @@ const char *connect_action_name(enum connect_action action)
         static const char *const names[] = {
                 [CONNECT_UNDEFINED] = "undefined",
                 [CONNECT_NONE] = "none",
+                [CONNECT_ANNOUNCE] = "announce",
                 [CONNECT_OFFER] = "offer",
                 [CONNECT_ATTACH] = "attach",
                 [CONNECT_REATTACH] = "re-attach",

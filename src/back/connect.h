@@ -12,6 +12,8 @@
 /* This end: its state node together with what this process really holds. */
 enum connect_own {
         CONNECT_ABSENT,   /* no state node, nothing held: not written yet */
+        CONNECT_EARLY,    /* 1: the toolstack's script has not run yet */
+        CONNECT_WAITING,  /* 2 to 4, the same; maybe another driver's */
         CONNECT_NEW,      /* 1: the toolstack has just made it */
         CONNECT_REPLACED, /* 1 to 3 while a ring is held: made anew meanwhile,
                              or the frontend has another ring by now */
@@ -29,6 +31,7 @@ enum connect_own {
 enum connect_action {
         CONNECT_UNDEFINED, /* never in the table: a cell that was forgotten */
         CONNECT_NONE,      /* wait for the next event */
+        CONNECT_ANNOUNCE,  /* state 2, which the toolstack's script waits for */
         CONNECT_OFFER,     /* open the store, write the features, state 2 */
         CONNECT_ATTACH,    /* read the ring's keys, serve it, state 4 */
         CONNECT_REATTACH,  /* go on serving a live ring, state stays 4 */
@@ -50,6 +53,10 @@ struct connect_input {
 /* state: as in the backend's node. held: a ring is attached. failed: an error
  * is latched. */
 enum connect_own connect_own(enum xenbus_state state, bool held, bool failed);
+/* The same as long as nothing was offered because the toolstack's script comes
+ * first. ready: it has run, and waits for the offer. */
+enum connect_own connect_own_scripted(enum xenbus_state state, bool ready,
+                                      bool failed);
 
 /* Never CONNECT_UNDEFINED. */
 enum connect_action connect_action(const struct connect_input *in);

@@ -66,6 +66,17 @@ static int wait_and_remove(struct detach *d, struct xen_store *s,
         return cli_flush();
 }
 
+/* The disks that xl attached are xl's to take away: it knows them by its own
+ * nodes, too. */
+static bool is_xls(struct xen_store *s, const struct vbd *v)
+{
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "/local/domain/%u/backend/vbd/%u/%u",
+                 v->self, v->domid, v->vdev);
+        return xen_store_exists(s, path);
+}
+
 /* A domain that is gone may have left its disk behind: then its number is
  * enough, though xenstore knows no such domain any more. */
 static int find(struct detach *d, struct xen_store *s, uint32_t self,
@@ -86,6 +97,11 @@ static int find(struct detach *d, struct xen_store *s, uint32_t self,
         vbd_init(&d->vbd, self, domid, vdev);
         if (xen_store_exists(s, d->vbd.back))
                 return 0;
+        if (is_xls(s, &d->vbd))
+                return err_set(e, -ENOENT,
+                               "%s of %s was attached by xl: use `xl "
+                               "block-detach %s %s`",
+                               d->vbd.name, d->dom, d->dom, d->vbd.name);
         return err_set(e, -ENOENT,
                        "%s is not attached to %s; `evergrant list` shows what "
                        "is",

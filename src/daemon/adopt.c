@@ -9,14 +9,20 @@
 #include <errno.h>
 #include <string.h>
 
+/* Made anew: whatever is kept belongs to a disk that was here. */
+static bool is_new(const struct disk *k)
+{
+        return k->view.own == XENBUS_INITIALISING ||
+               k->view.hook != DISK_HOOK_DONE;
+}
+
 /* A disk that was connected once has contents; in memory that nobody held
  * they are lost, and zeroes are not what the guest wrote. */
 static int check_contents(struct disk *k, bool kept, struct err *e)
 {
         CLEANUP_FREE char *sectors = NULL;
 
-        if (kept || k->view.own == XENBUS_INITIALISING ||
-            store_keep_fd(k->store) < 0 ||
+        if (kept || is_new(k) || store_keep_fd(k->store) < 0 ||
             disk_read(k, "sectors", &sectors) == -ENOENT)
                 return 0;
         return err_set(
@@ -37,8 +43,7 @@ int disk_open_store(struct disk *k, struct err *e)
         };
         int ret;
 
-        /* Made anew: whatever is kept belongs to a disk that was here. */
-        if (k->view.own != XENBUS_INITIALISING)
+        if (!is_new(k))
                 opts.kept_fd = fdstore_claim(k->domid, k->vdev);
         ret = store_open(k->config.target, &opts, &k->store, e);
         if (ret < 0) {
@@ -70,6 +75,8 @@ int disk_adopt(struct disk *k)
         default:
                 return 0; /* the table decides */
         }
+        if (k->view.hook != DISK_HOOK_DONE)
+                return 0; /* the same */
         if (!k->view.online && k->view.own != XENBUS_CONNECTED)
                 return 0; /* on its way out, needs no store */
         disk_log(k, LOG_LVL_INFO, "found in state %s",
@@ -95,6 +102,8 @@ static int read_negotiated(struct disk *k, struct err *e)
                 return err_set(e, -EINVAL,
                                "what the former daemon wrote cannot be read");
         offer = (struct connect_offer){(unsigned)order, (unsigned)queues};
+        if (k->kind == DISK_XL)
+                offer = disk_offer(k);
         ret = connect_keys_read(disk_read_front, k, &offer, &k->keys, e);
         k->config.block_bytes = (uint32_t)block;
         if (persistent == 0)

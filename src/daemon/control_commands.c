@@ -151,7 +151,9 @@ static int run_resize(struct daemon *d, struct json_object *request,
                 return ret;
         if (!has_domain || !has_vdev)
                 return err_set(e, -EINVAL, "resize needs domain and vdev");
-        k = disk_find(d, domid, vdev);
+        k = disk_find(d, DISK_OWN, domid, vdev);
+        if (!k)
+                k = disk_find(d, DISK_XL, domid, vdev);
         if (!k)
                 return err_set(e, -ENOENT,
                                "domain %u has no such disk; see `evergrant "

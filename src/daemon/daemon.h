@@ -47,8 +47,6 @@ struct daemon {
 
 /* ---- link.c, scan.c: watches and the list of disks ----------------------- */
 
-#define SCAN_ROOT "backend/evergrant"
-
 /* Arms the watches and looks at everything. The first opening is the
  * caller's: later ones come by themselves when the connection is lost. */
 int scan_start(struct daemon *d, struct err *e);

@@ -10,17 +10,29 @@
 #include <string.h>
 #include <time.h>
 
-struct disk *disk_create(struct daemon *d, uint32_t domid, uint32_t vdev)
+const char *disk_root(enum disk_kind kind)
+{
+        static const char *const roots[DISK_KINDS] = {
+                [DISK_OWN] = "backend/evergrant",
+                [DISK_XL] = "backend/vbd",
+        };
+
+        return roots[kind];
+}
+
+struct disk *disk_create(struct daemon *d, enum disk_kind kind, uint32_t domid,
+                         uint32_t vdev)
 {
         struct disk *k = calloc(1, sizeof(*k));
 
         if (!k)
                 return NULL;
         k->daemon = d;
+        k->kind = kind;
         k->domid = domid;
         k->vdev = vdev;
         vdev_name(k->name, sizeof(k->name), vdev);
-        snprintf(k->base, sizeof(k->base), "backend/evergrant/%u/%u", domid,
+        snprintf(k->base, sizeof(k->base), "%s/%u/%u", disk_root(kind), domid,
                  vdev);
         snprintf(k->front, sizeof(k->front), "/local/domain/%u/device/vbd/%u",
                  domid, vdev);
@@ -29,10 +41,11 @@ struct disk *disk_create(struct daemon *d, uint32_t domid, uint32_t vdev)
         return k;
 }
 
-struct disk *disk_find(struct daemon *d, uint32_t domid, uint32_t vdev)
+struct disk *disk_find(struct daemon *d, enum disk_kind kind, uint32_t domid,
+                       uint32_t vdev)
 {
         for (struct disk *k = d->disks; k; k = k->next) {
-                if (k->domid == domid && k->vdev == vdev)
+                if (k->kind == kind && k->domid == domid && k->vdev == vdev)
                         return k;
         }
         return NULL;

@@ -26,11 +26,27 @@ struct disk_config {
         uint32_t cap; /* kept grants a ring, if given */
 };
 
+/* Who makes a disk's nodes. */
+enum disk_kind {
+        DISK_OWN, /* `evergrant attach`: backend/evergrant/DOM/VDEV */
+        DISK_XL,  /* libxl, for script=block-evergrant: backend/vbd/DOM/VDEV */
+        DISK_KINDS
+};
+
+/* How far dist/block-evergrant is with a disk of libxl's: before its mark
+ * another driver may have the device. */
+enum disk_hook {
+        DISK_HOOK_DONE,  /* the disk was offered; DISK_OWN: always */
+        DISK_HOOK_READY, /* it has marked the nodes and waits for an answer */
+        DISK_HOOK_MISSING
+};
+
 /* What both ends know when they look, read anew each time. */
 struct disk_view {
-        bool gone; /* our nodes are */
+        bool gone; /* our nodes are, or are ours no more */
         bool dead; /* the frontend's domain is */
         bool online;
+        enum disk_hook hook;
         enum xenbus_state own, front;
 };
 
@@ -58,6 +74,7 @@ struct disk_ring {
 struct disk {
         struct daemon *daemon;
         struct disk *next;
+        enum disk_kind kind;
         uint32_t domid, vdev;
         char name[32];    /* xvda */
         char domain[256]; /* its domain's name as last seen, escaped */
@@ -100,8 +117,12 @@ struct disk {
 
 /* ---- disk.c, disk_life.c ---------------------------------------------------
  */
-struct disk *disk_create(struct daemon *d, uint32_t domid, uint32_t vdev);
-struct disk *disk_find(struct daemon *d, uint32_t domid, uint32_t vdev);
+struct disk *disk_create(struct daemon *d, enum disk_kind kind, uint32_t domid,
+                         uint32_t vdev);
+struct disk *disk_find(struct daemon *d, enum disk_kind kind, uint32_t domid,
+                       uint32_t vdev);
+/* "backend/evergrant", "backend/vbd". */
+const char *disk_root(enum disk_kind kind);
 /* Looks, and takes the next step if there is one. May destroy k. */
 void disk_reconcile(struct disk *k);
 /* Lets go of everything and leaves xenstore as it is, for the next daemon. */
@@ -137,6 +158,12 @@ int disk_config_read(struct disk *k, struct disk_config *c, struct err *e);
 void disk_config_release(struct disk_config *c);
 /* Node `key` of the backend's directory. 0, -ENOENT, or -errno. */
 int disk_read(struct disk *k, const char *key, char **value);
+/* Whether the nodes in base, below backend/vbd, name our script: all others
+ * there are blkback's, and of no concern to us. 0, -ENOENT if not, or -errno.
+ */
+int disk_check_script(struct xen_store *s, const char *base);
+/* The rings that a frontend may ask for. */
+struct connect_offer disk_offer(const struct disk *k);
 int disk_read_number(struct disk *k, const char *key, uint64_t max,
                      uint64_t absent, uint64_t *value);
 /* connect_read for the frontend's directory; arg is the disk. */
@@ -153,6 +180,7 @@ int disk_write_closed(struct disk *k); /* state 6, if it is 5 */
  * what the look saw. */
 int disk_write_closing(struct disk *k);
 int disk_write_failed(struct disk *k);
+int disk_write_announce(struct disk *k);  /* state 2, the script comes next */
 int disk_write_offer(struct disk *k);     /* features, state 2 */
 int disk_write_connected(struct disk *k); /* sizes, features, state 4 */
 int disk_write_sectors(struct disk *k);   /* and the kick: state as it is */

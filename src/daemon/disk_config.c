@@ -9,9 +9,14 @@
 static int check_ends(struct disk *k, struct err *e)
 {
         CLEANUP_FREE char *front = NULL;
+        uint32_t owner;
         uint64_t domid;
-        int ret = disk_read_number(k, "frontend-id", UINT32_MAX, 0, &domid);
+        int ret = xen_store_owner(k->daemon->store, k->base, &owner);
 
+        /* Libxl and `evergrant attach` give them to the backend's domain. */
+        if (ret < 0 || (owner != k->daemon->self_domid && owner != 0))
+                return err_set(e, -EINVAL, "they are not the toolstack's");
+        ret = disk_read_number(k, "frontend-id", UINT32_MAX, 0, &domid);
         if (ret < 0 || domid != k->domid)
                 return err_set(e, -EINVAL,
                                "frontend-id is not %u, as the path %s says",
@@ -93,6 +98,21 @@ static int read_own_keys(struct disk *k, struct disk_config *c, struct err *e)
         return read_shape(k, c, e);
 }
 
+static int read_target(struct disk *k, struct disk_config *c, struct err *e)
+{
+        if (disk_read(k, "params", &c->target) < 0 || *c->target == '\0')
+                return err_set(e, -EINVAL,
+                               "params is empty: it has to name what the disk "
+                               "holds");
+        /* Relative to what? xl's directory is not ours. */
+        if (k->kind == DISK_XL && *c->target != '/' && !strchr(c->target, ':'))
+                return err_set(e, -EINVAL,
+                               "target=%s is no absolute path and no driver's "
+                               "(as in ram:64M)",
+                               c->target);
+        return 0;
+}
+
 void disk_config_release(struct disk_config *c)
 {
         free(c->target);
@@ -113,11 +133,8 @@ int disk_config_read(struct disk *k, struct disk_config *c, struct err *e)
                 ret = read_bool(k, "removable", false, &c->removable, e);
         if (ret == 0)
                 ret = read_own_keys(k, c, e);
-        if (ret == 0 &&
-            (disk_read(k, "params", &c->target) < 0 || *c->target == '\0'))
-                ret = err_set(e, -EINVAL,
-                              "params is empty: it has to name what the disk "
-                              "holds");
+        if (ret == 0)
+                ret = read_target(k, c, e);
         if (ret < 0) {
                 disk_config_release(c);
                 err_prefix(e, "the disk's nodes in %s are wrong", k->base);

@@ -103,11 +103,40 @@ static int check_block(struct disk *k, struct err *e)
                        k->config.target, k->config.block_bytes);
 }
 
+/* The frontend has one directory for both kinds: it cannot have both. */
+static int check_alone(struct disk *k, struct err *e)
+{
+        const struct disk *other =
+                disk_find(k->daemon, k->kind == DISK_XL ? DISK_OWN : DISK_XL,
+                          k->domid, k->vdev);
+
+        if (!other || other->view.gone || other->view.dead)
+                return 0;
+        return err_set(e, -EEXIST,
+                       "%s of domain %u is taken by a disk that `%s` made "
+                       "(%s); detach that one first",
+                       k->name, k->domid,
+                       k->kind == DISK_XL ? "evergrant attach" : "xl",
+                       other->config.target ? other->config.target
+                                            : "not served yet");
+}
+
+struct connect_offer disk_offer(const struct disk *k)
+{
+        /* xen-blkback's offer may have been taken before the script unbound it:
+         * as many rings as it asked for are served, if not all in parallel. */
+        return (struct connect_offer){k->config.ring_order,
+                                      k->kind == DISK_XL ? CONNECT_MAX_QUEUES
+                                                         : k->config.queues};
+}
+
 int disk_prepare(struct disk *k)
 {
         struct err e = {0};
         int ret = load_config(k, &e);
 
+        if (ret == 0)
+                ret = check_alone(k, &e);
         if (ret == 0 && !k->store)
                 ret = disk_open_store(k, &e);
         if (ret == 0)
@@ -156,7 +185,7 @@ static void attach(struct disk *k)
 
         if (!k->store && disk_prepare(k) < 0)
                 return;
-        offer = (struct connect_offer){k->config.ring_order, k->config.queues};
+        offer = disk_offer(k);
         k->tried = DISK_TRIED_KEYS;
         if (connect_keys_read(disk_read_front, k, &offer, &k->keys, &e) == 0) {
                 if (!disk_offers_persistent(k))
@@ -184,6 +213,9 @@ static void step(struct disk *k, enum connect_own own,
 {
         switch (action) {
         case CONNECT_NONE:
+                return;
+        case CONNECT_ANNOUNCE:
+                (void)disk_write_announce(k); /* the next look tells */
                 return;
         case CONNECT_OFFER:
                 offer(k, own);
@@ -242,6 +274,14 @@ static bool out_of_patience(struct disk *k, enum connect_own own)
         return now_us - k->asked_us >= CLOSE_PATIENCE_US;
 }
 
+static enum connect_own own_of(const struct disk *k)
+{
+        if (k->nrings || k->view.hook == DISK_HOOK_DONE)
+                return connect_own(k->view.own, k->nrings > 0, k->failed);
+        return connect_own_scripted(k->view.own,
+                                    k->view.hook == DISK_HOOK_READY, k->failed);
+}
+
 void disk_reconcile(struct disk *k)
 {
         struct connect_input in;
@@ -272,7 +312,7 @@ void disk_reconcile(struct disk *k)
         if (k->job != DISK_IDLE)
                 return;
         in = (struct connect_input){
-                .own = connect_own(k->view.own, k->nrings > 0, k->failed),
+                .own = own_of(k),
                 .front = k->view.front,
                 .online = k->view.online,
                 .dead = k->view.gone || k->view.dead,

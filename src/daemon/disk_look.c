@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The script of the disk lines that are for us. */
+#define HOOK_NAME "block-evergrant"
+
 /* libxenstore says EINVAL for a lost connection, and the wrapper for a value
  * that it does not take. The root answers whenever anything does. */
 bool disk_store_answers(struct daemon *d)
@@ -103,6 +106,66 @@ int disk_read_front(void *arg, const char *key, char **value)
         return read_node(k, path, value);
 }
 
+int disk_check_script(struct xen_store *s, const char *base)
+{
+        CLEANUP_FREE char *script = NULL;
+        char path[XEN_STORE_PATH_BYTES];
+        const char *name;
+        int ret;
+
+        snprintf(path, sizeof(path), "%s/script", base);
+        ret = xen_store_read(s, path, &script);
+        if (ret < 0)
+                return ret;
+        name = strrchr(script, '/');
+        return strcmp(name ? name + 1 : script, HOOK_NAME) == 0 ? 0 : -ENOENT;
+}
+
+static int look_at_hook(struct disk *k, struct disk_view *v)
+{
+        CLEANUP_FREE char *mark = NULL;
+        int ret;
+
+        v->hook = DISK_HOOK_DONE;
+        if (k->kind == DISK_OWN)
+                return 0;
+        ret = disk_read(k, "eg-hook", &mark);
+        if (ret == -ENOTCONN)
+                return ret;
+        if (ret < 0 || strcmp(mark, "done") != 0)
+                v->hook = ret == 0 && strcmp(mark, "ready") == 0
+                                  ? DISK_HOOK_READY
+                                  : DISK_HOOK_MISSING;
+        return 0;
+}
+
+/* Whether the disk's nodes are there, and still for us. */
+static int look_for_nodes(struct disk *k, bool *there)
+{
+        char path[XEN_STORE_PATH_BYTES];
+        int ret;
+
+        snprintf(path, sizeof(path), "%s/frontend-id", k->base);
+        ret = look_for(k, path, there);
+        if (ret < 0 || !*there || k->kind == DISK_OWN)
+                return ret;
+        *there = disk_check_script(k->daemon->store, k->base) == 0;
+        return *there || disk_store_answers(k->daemon) ? 0 : -ENOTCONN;
+}
+
+/* A xenstored that lost its data knows nothing: the guests are still there,
+ * and are served. libxl takes away the directories that it emptied, so that
+ * for its disks only our own domain's can tell. */
+static int check_memory(struct disk *k)
+{
+        bool there;
+        int ret = k->kind == DISK_OWN
+                          ? look_for(k, disk_root(DISK_OWN), &there)
+                          : look_for_domain(k, k->daemon->self_domid, &there);
+
+        return ret < 0 || there ? ret : -ENODATA;
+}
+
 void disk_refresh_domain(struct disk *k)
 {
         CLEANUP_FREE char *name = NULL;
@@ -117,12 +180,9 @@ int disk_look(struct disk *k)
 {
         struct disk_view v = {0};
         uint64_t online;
-        char path[XEN_STORE_PATH_BYTES];
         bool there;
-        int ret;
+        int ret = look_for_nodes(k, &there);
 
-        snprintf(path, sizeof(path), "%s/frontend-id", k->base);
-        ret = look_for(k, path, &there);
         if (ret < 0)
                 return ret;
         v.gone = !there;
@@ -130,13 +190,12 @@ int disk_look(struct disk *k)
         if (ret < 0)
                 return ret;
         v.dead = !there && k->domid != 0;
-        if (v.gone || v.dead) {
-                /* A xenstored that lost its data knows nothing: the guests are
-                 * still there, and are served. */
-                ret = look_for(k, SCAN_ROOT, &there);
-                if (ret < 0 || !there)
-                        return ret < 0 ? ret : -ENODATA;
-        }
+        if (v.gone || v.dead)
+                ret = check_memory(k);
+        if (ret == 0)
+                ret = look_at_hook(k, &v);
+        if (ret < 0)
+                return ret;
         ret = disk_read_number(k, "online", 1, 0, &online);
         if (ret == -ENOTCONN)
                 return ret;

@@ -57,6 +57,8 @@ static int change_body(struct xen_store *s, void *arg)
 
         snprintf(path, sizeof(path), "%s/frontend-id", k->base);
         ret = xen_store_read(s, path, &value);
+        if (ret == 0 && k->kind == DISK_XL)
+                ret = disk_check_script(s, k->base);
         if (ret < 0)
                 return ret;
         snprintf(path, sizeof(path), "%s/state", k->base);
@@ -157,11 +159,50 @@ static int write_keys(struct xen_store *s, struct disk *k, unsigned when)
                               write_key, &w);
 }
 
+/* A guest that has the disk attached while it runs negotiates on these as soon
+ * as it sees state 2. */
+static int write_announce(struct xen_store *s, struct disk *k)
+{
+        int ret = put_number(s, k, blk_back_keys[BLK_BACK_MAX_QUEUES].name,
+                             k->daemon->nthreads);
+
+        if (ret == 0)
+                ret = put_number(s, k,
+                                 blk_back_keys[BLK_BACK_MAX_RING_ORDER].name,
+                                 BLK_MAX_RING_ORDER);
+        return ret;
+}
+
+int disk_write_announce(struct disk *k)
+{
+        return change(&(struct change){.disk = k,
+                                       .from = BIT(XENBUS_INITIALISING),
+                                       .write = write_announce,
+                                       .state = XENBUS_INIT_WAIT});
+}
+
+/* What the driver wrote that had the device before us. */
+static int forget_features(struct xen_store *s, struct disk *k)
+{
+        int ret = 0;
+
+        for (unsigned i = 0; i < BLK_BACK_KEYS && ret == 0; i++)
+                ret = drop(s, k, blk_back_keys[i].name);
+        return ret;
+}
+
 static int write_offer(struct xen_store *s, struct disk *k)
 {
         char path[XEN_STORE_PATH_BYTES];
-        int ret = write_keys(s, k, BLK_KEY_EARLY);
+        int ret = 0;
 
+        if (k->kind == DISK_XL) {
+                ret = forget_features(s, k);
+                if (ret == 0)
+                        ret = put(s, k, "eg-hook", "done");
+        }
+        if (ret == 0)
+                ret = write_keys(s, k, BLK_KEY_EARLY);
         snprintf(path, sizeof(path), "error/%s", k->base);
         if (ret == 0)
                 ret = xen_store_rm(s, path);
@@ -209,8 +250,7 @@ static enum xenbus_state front_state(struct xen_store *s, struct disk *k)
 
 static bool keys_are_still(struct disk *k)
 {
-        const struct connect_offer offer = {k->config.ring_order,
-                                            k->config.queues};
+        const struct connect_offer offer = disk_offer(k);
         struct connect_keys now;
         bool good =
                 connect_keys_read(disk_read_front, k, &offer, &now, NULL) == 0;

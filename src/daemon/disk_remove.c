@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static int remove_if_empty(struct xen_store *s, const char *path)
 {
@@ -30,8 +31,12 @@ static int forget_error(struct xen_store *s, const struct disk *k)
 
         snprintf(path, sizeof(path), "error/%s", k->base);
         ret = xen_store_rm(s, path);
-        snprintf(path, sizeof(path), "error/" SCAN_ROOT "/%u", k->domid);
-        return ret ? ret : remove_if_empty(s, path);
+        for (char *end; ret == 0 && (end = strrchr(path, '/'));) {
+                *end = '\0';
+                if (strchr(path, '/')) /* "error" itself is everybody's */
+                        ret = remove_if_empty(s, path);
+        }
+        return ret;
 }
 
 static int remove_body(struct xen_store *s, void *arg)
@@ -46,7 +51,7 @@ static int remove_body(struct xen_store *s, void *arg)
         if (ret < 0 || k->view.gone || xen_store_exists(s, path))
                 return ret;
         ret = xen_store_rm(s, k->base);
-        snprintf(path, sizeof(path), SCAN_ROOT "/%u", k->domid);
+        snprintf(path, sizeof(path), "%s/%u", disk_root(k->kind), k->domid);
         return ret ? ret : remove_if_empty(s, path);
 }
 

@@ -90,7 +90,9 @@ static int arm(struct daemon *d)
                                   xen_store_fd(d->store), EPOLLIN, on_store, d);
 
         if (ret == 0)
-                ret = xen_store_watch(d->store, SCAN_ROOT, "B");
+                ret = xen_store_watch(d->store, disk_root(DISK_OWN), "B0");
+        if (ret == 0)
+                ret = xen_store_watch(d->store, disk_root(DISK_XL), "B1");
         if (ret == 0)
                 ret = xen_store_watch(d->store, "@releaseDomain", "D");
         scan_mark_all(d);

@@ -151,6 +151,20 @@ static int start(struct daemon *d, struct err *e)
         return scan_start(d, e);
 }
 
+/* Why there is no evergrantd, for dist/block-evergrant, which can only tell
+ * that there is none. */
+#define START_ERROR "evergrant/start-error"
+
+static void note_start(struct daemon *d, const char *error)
+{
+        if (!d->store)
+                return;
+        if (error)
+                (void)xen_store_write(d->store, START_ERROR, error);
+        else
+                (void)xen_store_rm(d->store, "evergrant");
+}
+
 static void stop(struct daemon *d)
 {
         scan_stop(d);
@@ -195,8 +209,10 @@ int main(int argc, char **argv)
         d.budget.total = d.options.map_budget;
         if (start(&d, &e) < 0) {
                 log_err("%s", e.text);
+                note_start(&d, e.text);
                 status = 1;
         } else {
+                note_start(&d, NULL);
                 status = serve(&d);
         }
         stop(&d);

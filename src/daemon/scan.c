@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROOT SCAN_ROOT
 /* ---- marks -------------------------------------------------------------- */
 
 static void want_work(struct daemon *d)
@@ -39,7 +38,8 @@ static void front_watch(const struct disk *k, char *path, size_t path_bytes,
                         char *token, size_t token_bytes)
 {
         snprintf(path, path_bytes, "%s/state", k->front);
-        snprintf(token, token_bytes, "F/%u/%u", k->domid, k->vdev);
+        /* Two kinds may have a disk of the same name, if only for a moment. */
+        snprintf(token, token_bytes, "F%d/%u/%u", k->kind, k->domid, k->vdev);
 }
 
 int scan_watch_front(struct daemon *d, struct disk *k)
@@ -88,68 +88,99 @@ static bool parse_ids(const char *s, uint32_t *domid, uint32_t *vdev)
         return true;
 }
 
-static void mark_ids(struct daemon *d, const char *ids, bool create)
+/* The disk, also if it was not known before. NULL: not ours, or no memory. */
+static struct disk *discover(struct daemon *d, enum disk_kind kind,
+                             uint32_t domid, uint32_t vdev)
+{
+        char base[sizeof(((struct disk *)0)->base)];
+        struct disk *k = disk_find(d, kind, domid, vdev);
+
+        if (k)
+                return k;
+        snprintf(base, sizeof(base), "%s/%u/%u", disk_root(kind), domid, vdev);
+        if (kind == DISK_XL && disk_check_script(d->store, base) < 0)
+                return NULL;
+        return disk_create(d, kind, domid, vdev);
+}
+
+static void front_event(struct daemon *d, enum disk_kind kind, const char *ids)
 {
         uint32_t domid, vdev;
         struct disk *k;
 
-        if (!parse_ids(ids, &domid, &vdev)) {
-                if (create)
-                        scan_mark_all(d);
+        if (!parse_ids(ids, &domid, &vdev))
                 return;
-        }
-        k = disk_find(d, domid, vdev);
-        if (!k && create)
-                k = disk_create(d, domid, vdev);
+        k = disk_find(d, kind, domid, vdev);
         if (k)
                 scan_mark(d, k);
 }
 
+/* False: it tells of no one disk. */
+static bool back_event(struct daemon *d, enum disk_kind kind, const char *path)
+{
+        const size_t root = strlen(disk_root(kind));
+        uint32_t domid, vdev;
+        struct disk *k;
+
+        if (strncmp(path, disk_root(kind), root) != 0 || path[root] != '/' ||
+            !parse_ids(path + root + 1, &domid, &vdev))
+                return false;
+        k = discover(d, kind, domid, vdev);
+        if (k)
+                scan_mark(d, k);
+        return true;
+}
+
+/* Tokens: "D"; "F" or "B" with the kind's digit, and "/DOM/VDEV" after F. */
 void scan_event(struct daemon *d, const char *path, const char *token)
 {
-        const size_t root = strlen(ROOT);
+        unsigned kind = (unsigned)(token[0] ? token[1] - '0' : 0);
 
-        if (strncmp(token, "F/", 2) == 0)
-                mark_ids(d, token + 2, false);
-        else if (strcmp(token, "D") == 0)
-                scan_mark_all(d);
-        else if (strcmp(token, "B") == 0 && strncmp(path, ROOT, root) == 0 &&
-                 path[root] == '/')
-                mark_ids(d, path + root + 1, true);
-        else
+        if (kind < DISK_KINDS && token[0] == 'F' && token[2] == '/')
+                front_event(d, kind, token + 3);
+        else if (kind >= DISK_KINDS || token[0] != 'B' ||
+                 !back_event(d, kind, path))
                 scan_mark_all(d);
 }
 
 /* ---- work -------------------------------------------------------------------
  */
 
-static void add_disks_of(struct daemon *d, const char *domain)
+static void add_disks_of(struct daemon *d, enum disk_kind kind,
+                         const char *domain)
 {
         CLEANUP_FREE char **vdevs = NULL;
         char path[XEN_STORE_PATH_BYTES], ids[64];
         unsigned n = 0;
 
-        snprintf(path, sizeof(path), ROOT "/%.16s", domain);
+        snprintf(path, sizeof(path), "%s/%.16s", disk_root(kind), domain);
         if (xen_store_list(d->store, path, &vdevs, &n) < 0)
                 return;
         for (unsigned i = 0; i < n; i++) {
                 uint32_t domid, vdev;
 
                 snprintf(ids, sizeof(ids), "%.16s/%.16s", domain, vdevs[i]);
-                if (parse_ids(ids, &domid, &vdev) && !disk_find(d, domid, vdev))
-                        (void)disk_create(d, domid, vdev);
+                if (parse_ids(ids, &domid, &vdev))
+                        (void)discover(d, kind, domid, vdev);
         }
 }
 
-static void list_disks(struct daemon *d)
+static void list_kind(struct daemon *d, enum disk_kind kind)
 {
         CLEANUP_FREE char **domains = NULL;
         unsigned n = 0;
 
-        if (d->store && xen_store_list(d->store, ROOT, &domains, &n) == 0) {
-                for (unsigned i = 0; i < n; i++)
-                        add_disks_of(d, domains[i]);
-        }
+        if (!d->store ||
+            xen_store_list(d->store, disk_root(kind), &domains, &n) < 0)
+                return;
+        for (unsigned i = 0; i < n; i++)
+                add_disks_of(d, kind, domains[i]);
+}
+
+static void list_disks(struct daemon *d)
+{
+        for (unsigned kind = 0; kind < DISK_KINDS; kind++)
+                list_kind(d, kind);
         for (struct disk *k = d->disks; k; k = k->next)
                 k->dirty = true;
 }

@@ -9,8 +9,8 @@
 
 /* One letter a cell, columns are the frontend's states 0 (unknown) to 8:
  * . none, O offer, A attach, R re-attach, C close, F finish, L release,
- * S restart, U unexpected. Written down a second time on purpose: a cell that
- * changes has to be changed twice. */
+ * S restart, U unexpected, N announce. Written down a second time on purpose: a
+ * cell that changes has to be changed twice. */
 struct expected {
         enum connect_own own;
         const char *online, *offline;
@@ -18,6 +18,8 @@ struct expected {
 
 static const struct expected table[] = {
         {CONNECT_ABSENT, ".........", "........."},
+        {CONNECT_EARLY, "NNNNNNNNN", "........."},
+        {CONNECT_WAITING, ".........", "CCCCCCCCC"},
         {CONNECT_NEW, "OOOOOOOOO", "........."},
         {CONNECT_REPLACED, "SSSSSSSSS", "SSSSSSSSS"},
         {CONNECT_OFFERED, "...AACCUU", "CCCCCCCCC"},
@@ -36,7 +38,7 @@ static const char letter[] = {
         [CONNECT_REATTACH] = 'R',   [CONNECT_CLOSE] = 'C',
         [CONNECT_FINISH] = 'F',     [CONNECT_RELEASE] = 'L',
         [CONNECT_RESTART] = 'S',    [CONNECT_REMOVE] = 'D',
-        [CONNECT_UNEXPECTED] = 'U',
+        [CONNECT_UNEXPECTED] = 'U', [CONNECT_ANNOUNCE] = 'N',
 };
 
 static char cell(enum connect_own own, unsigned front, bool online, bool dead)
@@ -117,6 +119,32 @@ static void what_is_held_decides_the_row(void **state)
                          CONNECT_ODD);
 }
 
+static void the_toolstacks_script_comes_before_the_offer(void **state)
+{
+        static const enum connect_own before[] = {
+                CONNECT_ABSENT,  CONNECT_EARLY,   CONNECT_WAITING,
+                CONNECT_WAITING, CONNECT_WAITING, CONNECT_ENDED,
+                CONNECT_FAILED,  CONNECT_ODD,     CONNECT_ODD,
+        };
+        static const enum connect_own after[] = {
+                CONNECT_ABSENT, CONNECT_NEW,     CONNECT_NEW,
+                CONNECT_NEW,    CONNECT_WAITING, CONNECT_ENDED,
+                CONNECT_CLOSED, CONNECT_ODD,     CONNECT_ODD,
+        };
+
+        for (unsigned s = 0; s < XENBUS_STATES; s++) {
+                enum xenbus_state st = (enum xenbus_state)s;
+
+                assert_int_equal(connect_own_scripted(st, false, false),
+                                 before[s]);
+                assert_int_equal(connect_own_scripted(st, true, false),
+                                 after[s]);
+                assert_int_equal(connect_own_scripted(st, true, true),
+                                 s == XENBUS_CLOSED ? CONNECT_FAILED
+                                                    : after[s]);
+        }
+}
+
 static void every_row_and_action_has_a_name(void **state)
 {
         for (unsigned own = 0; own < CONNECT_OWNS; own++)
@@ -133,6 +161,7 @@ int main(void)
                 cmocka_unit_test(a_state_out_of_range_reads_no_other_row),
                 cmocka_unit_test(connected_and_initialised_are_the_same),
                 cmocka_unit_test(what_is_held_decides_the_row),
+                cmocka_unit_test(the_toolstacks_script_comes_before_the_offer),
                 cmocka_unit_test(every_row_and_action_has_a_name),
         };
 

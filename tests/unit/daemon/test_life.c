@@ -51,7 +51,7 @@ static int setup(void **state)
         daemon_.nthreads = 1;
         daemon_.budget.total = 60000;
         assert_int_equal(xen_store_open(&daemon_.store, &e), 0);
-        disk = disk_create(&daemon_, 1, 51712);
+        disk = disk_create(&daemon_, DISK_OWN, 1, 51712);
         disk_reconcile(disk);
         assert_string_equal(fake_get(B "/state"), "2");
         return 0;
