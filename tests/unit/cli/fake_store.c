@@ -247,6 +247,16 @@ int xen_store_set_owner(struct xen_store *s, const char *path, uint32_t owner,
         return 0;
 }
 
+int xen_store_owner(struct xen_store *s, const char *path, uint32_t *domid)
+{
+        const struct node *n = find(path);
+
+        if (!n)
+                return -ENOENT;
+        *domid = n->owner;
+        return 0;
+}
+
 int xen_store_watch(struct xen_store *s, const char *path, const char *token)
 {
         watching = true;
