@@ -210,7 +210,7 @@ static void tell_unmaps(void *arg)
         struct back_queue *q = arg;
         char text[96];
 
-        atomic_store(&q->unmaps_posted, false);
+        stat_set(&q->unmaps_posted, 0);
         snprintf(text, sizeof(text),
                  "cannot unmap what it granted: %llu times so far; those "
                  "pages stay mapped",

@@ -12,7 +12,6 @@
 #include "ring/back_ring.h"
 #include "storm.h"
 
-#include <stdatomic.h>
 #include <sys/queue.h>
 
 enum back_request_state {
@@ -97,7 +96,7 @@ struct back_queue {
         struct loop_work attach_work, detach_work;
         struct back_control_work attach_done, detach_done, broken, unmaps;
         const char *broken_why;
-        atomic_bool unmaps_posted;
+        uint64_t unmaps_posted; /* 0 or 1, relaxed */
         back_done attach_fn, detach_fn;
         void *attach_arg, *detach_arg;
         int attach_error;

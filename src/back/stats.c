@@ -6,8 +6,10 @@
 /* Once more only when the control thread has taken the last word. */
 static void tell_unmap_failure(struct back_queue *q)
 {
-        if (q->p.trouble && !atomic_exchange(&q->unmaps_posted, true))
-                back_control_post(&q->unmaps);
+        if (!q->p.trouble || stat_get(&q->unmaps_posted))
+                return;
+        stat_set(&q->unmaps_posted, 1);
+        back_control_post(&q->unmaps);
 }
 
 void back_account(struct back_queue *q)

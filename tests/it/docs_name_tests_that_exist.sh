@@ -19,6 +19,7 @@ for q in $(seq 23); do
                 bad=1
                 continue
         }
+        # shellcheck disable=SC2001 # a pattern with a class
         named=$(sed 's/.*| \([^|]*\) |$/\1/' <<<"$row" | grep -oE '`[^`]+`' | tr -d '`') || true
         [ -n "$named" ] || {
                 echo "FAIL: Q$q names no test"

@@ -61,7 +61,7 @@ xl_nodes 1 $V ram:4M
 claim
 xs write $F/multi-queue-num-queues 3 $F/state 3
 for q in 0 1 2; do
-        xs write $F/queue-$q/ring-ref 8 $F/queue-$q/event-channel 1
+        xs write $F/queue-$q/ring-ref $((8 + q)) $F/queue-$q/event-channel 1
 done
 xl_script 1 $V || fail "the script: $XL_ERROR"
 # No ring is behind those numbers, but they are not refused for how many.
