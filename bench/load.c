@@ -2,7 +2,6 @@
 #include "load.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -148,12 +147,10 @@ static int submit(struct load *l, enum eg_op op, uint64_t at, uint64_t now)
 /* Waits for answers. 0 or -errno if the disk is gone. */
 static int wait_answers(struct load *l)
 {
-        struct pollfd fd = {.fd = eg_fd(l->disk), .events = POLLIN};
         int ret;
 
         eg_kick(l->disk);
-        poll(&fd, 1, -1);
-        ret = eg_process(l->disk);
+        ret = eg_wait(l->disk, -1);
         return ret < 0 ? ret : 0;
 }
 

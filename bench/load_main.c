@@ -23,6 +23,7 @@ static const struct option options[] = {
         {"pool-pages", required_argument, NULL, 'n'},
         {"queues", required_argument, NULL, 'q'},
         {"indirect-segments", required_argument, NULL, 'i'},
+        {"polling", required_argument, NULL, 'l'},
         {"seed", required_argument, NULL, 'r'},
         {NULL, 0, NULL, 0},
 };
@@ -31,7 +32,8 @@ static int usage(void)
 {
         fputs("usage: evergrant-bench-load [--share-per-request] [--zerocopy] "
               "[--persistent 0|1]\n  [--ring-order N] [--pool-pages N] "
-              "[--queues N] [--indirect-segments N]\n  [--seed N] VDEV\n"
+              "[--queues N] [--indirect-segments N]\n  "
+              "[--polling off|auto|on] [--seed N] VDEV\n"
               "evergrant-bench runs it, see evergrant-bench(1).\n",
               stderr);
         return 2;
@@ -62,6 +64,11 @@ static bool set(int c, struct eg_options *o, struct load *l)
                 return true;
         case 'i':
                 o->max_indirect_segs = (unsigned)n;
+                return true;
+        case 'l':
+                o->polling = strcmp(optarg, "on") == 0     ? EG_POLLING_ON
+                             : strcmp(optarg, "auto") == 0 ? EG_POLLING_AUTO
+                                                           : EG_POLLING_OFF;
                 return true;
         case 'r':
                 l->random = n;

@@ -85,6 +85,8 @@ def scale_options(commands):
     p.add_argument("--pin", choices=["cross", "same", "none"],
                    default="cross", help="guests on another CPU than their "
                    "I/O thread (default), on the same, or anywhere")
+    p.add_argument("--polling", choices=["off", "auto", "on"], default="off",
+                   help="of both ends; default off: event-driven")
     p.add_argument("--out", metavar="DIR",
                    help="where the files go, default build/bench")
     p.set_defaults(command=run_scale)
@@ -150,7 +152,8 @@ def run_scale(args):
         guests=args.guests or ([1, 2, 10] if quick else scale.GUESTS),
         modes=args.modes, ops=args.ops or (["read"] if quick else scale.OPS),
         seconds=args.seconds, rounds=args.rounds, depth=args.depth,
-        io_threads=args.io_threads, pin=args.pin)
+        io_threads=args.io_threads, pin=args.pin,
+        polling=args.polling)
     directory = out_directory(args)
     scale.check_memory(plan)
     weight = sum(plan.weight(n) for n, _, _ in plan.steps()) * len(plan.ops)

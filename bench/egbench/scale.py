@@ -34,6 +34,7 @@ class Plan:
     depth: int = 32
     io_threads: int = 2
     pin: str = "cross"
+    polling: str = "off"
 
     def steps(self):
         """Modes interleaved inside of each guest count, round by round. One
@@ -81,7 +82,8 @@ class Scale:
 
     def start(self):
         self.world.start(["--io-threads", str(self.plan.io_threads),
-                          "--idle-seconds", "0"])
+                          "--idle-seconds", "0",
+                          "--polling", self.plan.polling])
         if self.plan.pin == "none":
             return
         cpus = machine.cpus()
@@ -106,7 +108,8 @@ class Scale:
         self.world.attach(names, "xvda", f"ram:{STORE_BYTES >> 20}M",
                           "--grants", mode)
         guests = guest.Guests(self.world, names, "xvda",
-                              ["--ring-order", str(self.plan.ring_order())])
+                              ["--ring-order", str(self.plan.ring_order()),
+                               "--polling", self.plan.polling])
         guests.pin(self.places(names))
         guests.fill()
         for op in self.plan.ops:

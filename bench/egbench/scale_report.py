@@ -53,6 +53,7 @@ def conditions(plan, complete):
             "depth": plan.depth, "block_bytes": scale.BLOCK_BYTES,
             "store_bytes_per_guest": scale.STORE_BYTES,
             "io_threads": plan.io_threads, "pin": plan.pin,
+            "polling": plan.polling,
             "complete": complete}
 
 
