@@ -69,6 +69,7 @@ bench:
 	@scripts/deps build bench
 	@$(MAKE) --no-print-directory build
 	@$(B)/bench/evergrant-bench scale $(if $(FULL),,--quick)
+	@$(B)/bench/evergrant-bench micro $(if $(FULL),,--quick)
 
 xen-test:
 	@test -x tests/xen/run || { echo 'make $@: not in this version' >&2; exit 2; }

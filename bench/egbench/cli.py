@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 
-from . import output, progress, scale, scale_report, tools, world
+from . import (micro, micro_report, output, progress, scale, scale_report,
+               tools, world)
 from .tools import Failure, Usage
 
 MAX_GUESTS = 512
@@ -92,6 +93,30 @@ def scale_options(commands):
     p.set_defaults(command=run_scale)
 
 
+def micro_options(commands):
+    p = commands.add_parser(
+        "micro", help="what single steps cost",
+        description="Map, unmap, copy, notify, ring, memcpy, beside the bare "
+        "system calls under them; the guest's CPU by block size; the hit rate "
+        "by the cap; the index by its size.")
+    p.add_argument("--quick", action="store_true",
+                   help="one round, shorter, fewer sizes, reads")
+    p.add_argument("--parts", type=one_of(micro.PARTS, "part"),
+                   default=micro.PARTS, metavar="P,P…",
+                   help="of steps, trip, cpu, cap, index; default all")
+    p.add_argument("--seconds", type=within(float, 0.02, 60, "--seconds"),
+                   metavar="S", help="a point of trip, cpu and cap, "
+                   "default 0.4 (--quick: 0.2)")
+    p.add_argument("--rounds", type=within(int, 1, 100, "--rounds"),
+                   metavar="N", help="of trip, cpu and cap, default 3 "
+                   "(--quick: 1)")
+    p.add_argument("--turns", type=within(int, 1, 101, "--turns"),
+                   metavar="N", help="of each step, default 21 (--quick: 7)")
+    p.add_argument("--out", metavar="DIR",
+                   help="where the files go, default build/bench")
+    p.set_defaults(command=run_micro)
+
+
 def parser():
     p = Parser(prog="evergrant-bench", description="What Evergrant's "
                "mechanisms are worth on this machine. Needs no Xen.",
@@ -99,6 +124,7 @@ def parser():
     p.add_argument("--version", action="version", version=tools.VERSION)
     commands = p.add_subparsers(title="commands", metavar="COMMAND")
     scale_options(commands)
+    micro_options(commands)
     return p
 
 
@@ -163,11 +189,29 @@ def run_scale(args):
         thing.samples, plan, directory, complete, say))
 
 
+def run_micro(args):
+    quick = args.quick
+    plan = micro.Plan(parts=args.parts, rounds=args.rounds or (1 if quick else 3),
+                      seconds=args.seconds or (0.2 if quick else 0.4),
+                      turns=args.turns or (7 if quick else 21))
+    if quick:
+        plan.sizes, plan.ops = [512, 4096, 65536, 1048576], ["read"]
+    directory = out_directory(args)
+    scale.need_memory(micro.guests_needed(plan),
+                      micro.STORE_BYTES + micro.GUEST_BYTES, "--parts")
+    weights = plan.weights()
+    bar = progress.Progress(len(plan.parts),
+                            sum(weights[p] for p in plan.parts))
+    thing = micro.Micro(world.World(), plan, bar)
+    return measured(thing, lambda complete: micro_report.report(
+        thing.result, directory, complete, say))
+
+
 def main(argv):
     try:
         args = parser().parse_args(argv)
         if not hasattr(args, "command"):
-            raise Usage("no command given; there is scale (--help)")
+            raise Usage("no command given; there are scale and micro (--help)")
         watch_signals()
         return args.command(args)
     except Usage as e:

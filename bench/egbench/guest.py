@@ -77,6 +77,22 @@ class Guests:
             g.say(line)
         return [g.answer() for g in self.all]
 
+    def run(self, op, block_bytes, depth, seconds, ramp):
+        """Starts it; the moments between which it counts."""
+        start = time.monotonic_ns() + 20000000 + 2000000 * len(self.all)
+        begin = start + int(ramp * 1e9)
+        end = begin + int(seconds * 1e9)
+        for g in self.all:
+            g.say(f"run {op} {block_bytes} {depth} {start} {begin} {end}")
+        return begin, end
+
+    def answers(self):
+        answers = [g.answer() for g in self.all]
+        errors = sum(r["errors"] for r in answers)
+        if errors:
+            raise Failure(f"{errors} requests failed")
+        return answers
+
     def pin(self, cpus):
         for g, cpu in zip(self.all, cpus):
             os.sched_setaffinity(g.process.pid, {cpu})

@@ -3,6 +3,7 @@
 import os
 import platform
 import resource
+import subprocess
 import time
 
 from . import tools
@@ -130,3 +131,13 @@ def switches(pid):
 
 def task_name(pid, tid):
     return read(f"/proc/{pid}/task/{tid}/comm").strip()
+
+
+def pingpong():
+    two = cpus()[:2]
+    if len(two) < 2:
+        return None
+    out = subprocess.run([tools.program("bench/evergrant-bench-pingpong"),
+                          str(two[0]), str(two[1]), "20"],
+                         capture_output=True, text=True, check=False)
+    return float(out.stdout) if out.returncode == 0 else None

@@ -105,3 +105,43 @@ def scale(rows, about, directory, say):
             whole = dict(figure, x="guests", style=mode_style)
             drawn += draw(whole, about, sorted(curves.items()), directory, say)
     return drawn
+
+
+COLORS = ["#1b7837", "#b2182b", "#2166ac", "#8c510a"]
+
+
+def curves_of(rows, name, x, y):
+    curves = {}
+    for r in rows:
+        curves.setdefault(name(r), []).append((r[x], r[y]))
+    return [(k, sorted(v)) for k, v in curves.items()]
+
+
+def plain_style(_, number):
+    return COLORS[number % len(COLORS)], 1 + number // len(COLORS)
+
+
+def micro(result, about, directory, say):
+    wanted = []
+    if "guest_cpu" in result:
+        wanted.append(({
+            "name": "micro-guest-cpu", "title": "What memcpy costs the guest",
+            "x": "bytes a request", "y": "us of guest CPU per I/O",
+            "more": ["set logscale xy 2", "set yrange [*:*]"]},
+            curves_of(result["guest_cpu"],
+                      lambda r: f"{r['way']} {r['op']}", "bs",
+                      "guest_cpu_us")))
+    if "cap" in result:
+        wanted.append(({
+            "name": "micro-cap", "title": "Hit rate against the cap",
+            "x": "kept pages, at most", "y": "hit rate",
+            "more": ["set yrange [0:1.05]"]},
+            curves_of(result["cap"], lambda r: f"{r['bs'] // 1024} KiB reads",
+                      "cap", "hit_rate")))
+    if not wanted or not have(say):
+        return []
+    drawn = []
+    for figure, curves in wanted:
+        drawn += draw(dict(figure, style=plain_style), about, curves,
+                      directory, say)
+    return drawn

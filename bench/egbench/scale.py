@@ -6,7 +6,6 @@ it uniformly at random. Maps, unmaps and copies are pocketxen's counts and
 exact: taken while nothing runs, over all requests between. What is a rate (IOPS,
 CPU, shootdowns, switches) is taken over the middle interval only."""
 import os
-import subprocess
 import time
 from dataclasses import dataclass
 
@@ -58,15 +57,18 @@ class Plan:
 
 
 def check_memory(plan):
-    most = max(plan.guests)
-    one = STORE_BYTES + GUEST_BYTES
+    need_memory(max(plan.guests), STORE_BYTES + GUEST_BYTES, "--guests")
+
+
+def need_memory(most, one, option):
+    """Says before the start what would run out in the middle."""
     need = most * one + SPARE_BYTES
     have = machine.memory_available()
     if have is not None and need > have:
         fit = max((have - SPARE_BYTES) // one, 0)
         raise Failure(f"{most} guests need {tools.size(need)} of memory, "
                       f"{tools.size(have)} are available: at most {fit} fit "
-                      "(--guests)")
+                      f"({option})")
     limit = machine.largest_file()
     if limit is not None and limit < STORE_BYTES:
         raise Failure(f"a file may have only {tools.size(limit)} here, a store "
@@ -146,13 +148,7 @@ class Scale:
         return counts
 
     def job(self, guests, op, seconds, ramp):
-        start = time.monotonic_ns() + int((0.02 + len(guests.all) / 500) * NS)
-        begin = start + int(ramp * NS)
-        end = begin + int(seconds * NS)
-        for g in guests.all:
-            g.say(f"run {op} {BLOCK_BYTES} {self.plan.depth} "
-                  f"{start} {begin} {end}")
-        return begin, end
+        return guests.run(op, BLOCK_BYTES, self.plan.depth, seconds, ramp)
 
     def machine_now(self):
         pid = self.world.daemon.pid
@@ -170,8 +166,7 @@ class Scale:
     def measure(self, guests, names, op):
         seconds = self.plan.seconds
         self.job(guests, op, min(0.1, seconds), 0)
-        for g in guests.all:
-            g.answer()
+        guests.answers()
         idle = self.idle_rate(min(0.3, seconds))
         before = self.accounts(names)
         begin, end = self.job(guests, op, seconds, min(0.2, seconds / 4))
@@ -179,11 +174,11 @@ class Scale:
         a = self.machine_now()
         sleep_until(end)
         b = self.machine_now()
-        answers = [g.answer() for g in guests.all]
+        answers = guests.answers()
         after = self.accounts(names)
         counts = {k: after[k] - before[k] for k in before}
         sample = figures(answers, counts, a, b, idle)
-        sample["pingpong_ns"] = pingpong()
+        sample["pingpong_ns"] = machine.pingpong()
         return sample
 
 
@@ -191,25 +186,9 @@ def sleep_until(ns):
     time.sleep(max(0, ns - time.monotonic_ns()) / NS)
 
 
-def pingpong():
-    cpus = machine.cpus()
-    if len(cpus) < 2:
-        return None
-    out = subprocess.run([tools.program("bench/evergrant-bench-pingpong"),
-                          str(cpus[0]), str(cpus[1]), "20"],
-                         capture_output=True, text=True, check=False)
-    return float(out.stdout) if out.returncode == 0 else None
-
-
 def figures(answers, counts, a, b, idle):
     """One round's numbers out of what the guests, pocketxen, evergrantd and
     the kernel said."""
-    errors = sum(r["errors"] for r in answers)
-    if errors:
-        raise Failure(f"{errors} requests failed")
-    if any(r["counted"] == 0 for r in answers):
-        raise Failure("a guest got nothing done in its interval: the machine "
-                      "is too busy, or --seconds too short")
     rates = [r["counted"] * NS / r["counted_ns"] for r in answers]
     iops = sum(rates)
     requests = sum(r["requests"] for r in answers)

@@ -11,7 +11,7 @@ assert_has "$OUT" 'scale'
 bench 0 scale --help
 assert_has "$OUT" '--guests N,N…'
 bench 2
-assert_has "$OUT" 'no command given; there is scale'
+assert_has "$OUT" 'no command given; there are scale and micro'
 bench 2 scael
 bench 2 scale --modes persistent,fast
 assert_has "$OUT" "no mode 'fast'; there are persistent, map, copy"
@@ -27,6 +27,10 @@ for option in --seconds=0 --seconds=nan --rounds=0 --depth=513 --io-threads=x; d
 done
 bench 2 scale more
 bench 2 scale --pin nowhere
+
+bench 2 micro --parts steps,all
+assert_has "$OUT" "no part 'all'; there are steps, trip, cpu, cap, index"
+bench 2 micro --turns 0
 
 say "too little memory"
 printf 'MemAvailable: 300000 kB\n' >"$T/meminfo"
