@@ -39,6 +39,14 @@ static int usage(void)
         return 2;
 }
 
+static enum eg_polling polling_of(const char *name)
+{
+        if (name && strcmp(name, "on") == 0)
+                return EG_POLLING_ON;
+        return name && strcmp(name, "auto") == 0 ? EG_POLLING_AUTO
+                                                 : EG_POLLING_OFF;
+}
+
 static bool set(int c, struct eg_options *o, struct load *l)
 {
         unsigned long n = optarg ? strtoul(optarg, NULL, 10) : 0;
@@ -66,9 +74,7 @@ static bool set(int c, struct eg_options *o, struct load *l)
                 o->max_indirect_segs = (unsigned)n;
                 return true;
         case 'l':
-                o->polling = strcmp(optarg, "on") == 0     ? EG_POLLING_ON
-                             : strcmp(optarg, "auto") == 0 ? EG_POLLING_AUTO
-                                                           : EG_POLLING_OFF;
+                o->polling = polling_of(optarg);
                 return true;
         case 'r':
                 l->random = n;

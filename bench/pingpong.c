@@ -111,6 +111,7 @@ int main(int argc, char **argv)
                 return 1;
         }
         qsort(batch_ns, n, sizeof(batch_ns[0]), ascending);
-        printf("%.1f\n", (double)batch_ns[n / 4] / ROUNDS);
+        n /= 4;
+        printf("%.1f\n", (double)batch_ns[n] / ROUNDS);
         return 0;
 }
