@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* gref -> entry, in three ways: the product's red-black tree, a hash table with
- * open addressing, an array in leaves of a page. The last two are here to be
- * compared (S12), and to be moved if one of them pays. All know the most
- * entries in advance and allocate nothing later, but for the array's leaves. */
+/* gref -> entry, in four ways: a red-black tree; the product's, which is that
+ * tree behind a table of the latest finds; a hash table with open addressing;
+ * an array in leaves of a page. They are here to be compared (S12). All know
+ * the most entries in advance and allocate nothing later, but for the array's
+ * leaves. */
 #ifndef EVERGRANT_BENCH_INDEX_H
 #define EVERGRANT_BENCH_INDEX_H
 
@@ -20,12 +21,12 @@ struct index_kind {
         const char *name;
         struct index *(*create)(uint32_t most); /* NULL: no memory */
         void (*destroy)(struct index *x);       /* accepts NULL */
-        struct index_entry *(*find)(const struct index *x, uint32_t gref);
+        struct index_entry *(*find)(struct index *x, uint32_t gref);
         /* It is not there yet, and there is room. False: no memory. */
         bool (*insert)(struct index *x, struct index_entry *e);
         void (*remove)(struct index *x, struct index_entry *e); /* is there */
 };
 
-extern const struct index_kind index_tree, index_hash, index_array;
+extern const struct index_kind index_tree, index_near, index_hash, index_array;
 
 #endif

@@ -54,7 +54,7 @@ static void destroy(struct index *x)
         free(x);
 }
 
-static struct index_entry *find(const struct index *x, uint32_t gref)
+static struct index_entry *find(struct index *x, uint32_t gref)
 {
         const struct middle *m = x->middle[top_of(gref)];
         const struct leaf *l = m ? m->leaf[middle_of(gref)] : NULL;

@@ -51,7 +51,7 @@ static void destroy(struct index *x)
         free(x);
 }
 
-static struct index_entry *find(const struct index *x, uint32_t gref)
+static struct index_entry *find(struct index *x, uint32_t gref)
 {
         for (uint32_t i = place(x, gref); x->slots[i].e; i = (i + 1) & x->mask)
                 if (x->slots[i].gref == gref)

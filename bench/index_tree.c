@@ -41,7 +41,7 @@ static void destroy(struct index *x)
         free(x);
 }
 
-static struct index_entry *find(const struct index *x, uint32_t gref)
+static struct index_entry *find(struct index *x, uint32_t gref)
 {
         struct node key = {.gref = gref};
 

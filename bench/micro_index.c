@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define PROBES 4096u
+#define KINDS 4u
 
 struct rows {
         const struct index_kind *kind;
@@ -84,13 +85,13 @@ static int compare(const struct micro_plan *plan, uint32_t n, enum order order,
                    bool hit, const char *comma)
 {
         static const struct index_kind *const kinds[] = {
-                &index_tree, &index_hash, &index_array};
-        struct micro_case cases[3];
-        static struct rows rows[3];
-        double ns[3];
+                &index_tree, &index_near, &index_hash, &index_array};
+        struct micro_case cases[KINDS];
+        static struct rows rows[KINDS];
+        double ns[KINDS];
         int ret = 0;
 
-        for (unsigned k = 0; k < 3; k++) {
+        for (unsigned k = 0; k < KINDS; k++) {
                 rows[k].kind = kinds[k];
                 rows[k].n = n;
                 if (!fill(&rows[k], order)) {
@@ -103,14 +104,14 @@ static int compare(const struct micro_plan *plan, uint32_t n, enum order order,
                         (struct micro_case){kinds[k]->name, run_find, &rows[k]};
         }
         if (ret == 0) {
-                micro_measure(plan, cases, 3, ns);
+                micro_measure(plan, cases, KINDS, ns);
                 printf("%s{\"entries\":%u,\"order\":\"%s\",\"probe\":\"%s\"",
                        comma, n, order_names[order], hit ? "hit" : "miss");
-                for (unsigned k = 0; k < 3; k++)
+                for (unsigned k = 0; k < KINDS; k++)
                         printf(",\"%s_ns\":%.2f", kinds[k]->name, ns[k]);
                 puts("}");
         }
-        for (unsigned k = 0; k < 3; k++) {
+        for (unsigned k = 0; k < KINDS; k++) {
                 empty(&rows[k]);
                 rows[k].x = NULL;
                 rows[k].entries = NULL;

@@ -35,5 +35,5 @@ jq -e '.micro.cap | map(select(.cap == 88 and .bs == 131072)) |
 
 say "S12: five sizes, three orders, hit and miss"
 jq -e '.micro.index | length == 30 and
-        all(.tree_ns > 0 and .hash_ns > 0 and .array_ns > 0)' "$results"
+        all(.tree_ns > 0 and .near_ns > 0 and .hash_ns > 0 and .array_ns > 0)' "$results"
 assert_eq "$(wc -l <"$out/micro-index.csv")" 31 'lines of micro-index.csv'

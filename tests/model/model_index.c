@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The three indices of the benchmark (S12) against an array that is searched
+/* The indices of the benchmark (S12) against an array that is searched
  * from end to end: the same answers to random insertions, removals and
  * look-ups, over grefs that lie together, far apart, and at the ends. */
 #include "../../bench/index.h"
@@ -75,10 +75,10 @@ static void all_are_there(const struct index_kind *kind, struct index *x,
 int main(int argc, char **argv)
 {
         static const struct index_kind *const kinds[] = {
-                &index_tree, &index_hash, &index_array};
+                &index_tree, &index_near, &index_hash, &index_array};
 
         rnd_start(argc, argv);
-        for (unsigned k = 0; k < 3; k++) {
+        for (unsigned k = 0; k < 4; k++) {
                 struct index *x = kinds[k]->create(MOST);
                 struct model m = {0};
 
