@@ -19,6 +19,8 @@ help:
 	  '                NO_INSTALL=1 only lists them, here and below' \
 	  'make demo       the main job on this machine, without Xen; no root' \
 	  'make test       every test, plain and under sanitizers; T=name runs one' \
+	  'make bench      what it is worth on this machine, with plots; in a few minutes;' \
+	  '                FULL=1 the whole' \
 	  'make mutants    every mutant must be killed by its tests; M=name runs one' \
 	  'make fuzz       libFuzzer on each decoder of peer bytes; F="TARGET SECONDS"' \
 	  'make model      the Spin models of the ring and of the connection' \
@@ -64,7 +66,10 @@ fuzz:
 	@scripts/fuzz $(F)
 
 bench:
-	@echo 'make $@: not in this version' >&2; exit 2
+	@scripts/deps build bench
+	@$(MAKE) --no-print-directory build
+	@$(B)/bench/evergrant-bench scale $(if $(FULL),,--quick)
+	@$(B)/bench/evergrant-bench micro $(if $(FULL),,--quick)
 
 xen-test:
 	@test -x tests/xen/run || { echo 'make $@: not in this version' >&2; exit 2; }

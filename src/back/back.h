@@ -18,6 +18,7 @@
 #define EVERGRANT_BACK_BACK_H
 
 #include "common/err.h"
+#include "common/latency.h"
 #include "common/polling.h"
 #include "ring/request.h"
 #include "store/store.h"
@@ -49,7 +50,6 @@ void back_rule_measure(struct back_rule *rule, uint32_t self_domid);
 
 /* ---- counters ----------------------------------------------------------- */
 
-#define BACK_LATENCY_BUCKETS 512
 /* One per queue. Exact. Single writer, relaxed; see stats.h for the adders. */
 struct back_stats {
         uint64_t reads, writes, flushes, barriers, discards;
@@ -75,7 +75,7 @@ struct back_stats {
         uint64_t held_events; /* times that the port stayed masked, storm.c */
         uint64_t lost_events; /* times that requests came without one */
         uint64_t ring_broken; /* 1 once the peer's index was impossible */
-        uint64_t latency[BACK_LATENCY_BUCKETS]; /* log-linear, see latency.h */
+        uint64_t latency[LATENCY_BUCKETS]; /* log-linear, see latency.h */
 };
 
 /* ---- I/O threads ---------------------------------------------------------*/

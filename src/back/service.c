@@ -13,7 +13,6 @@
  * The clock is read twice a batch: when requests are taken and when their
  * responses become visible; that difference is the latency counted. */
 #include "queue.h"
-#include "latency.h"
 #include "stats.h"
 #include "thread.h"
 
@@ -272,9 +271,9 @@ static void count_latency(struct back_queue *q)
         uint64_t now = clock_ns();
 
         for (uint32_t i = 0; i < q->nanswered; i++)
-                stat_add(&q->stats.latency[back_latency_bucket(now -
-                                                               q->answered[i])],
-                         1);
+                stat_add(
+                        &q->stats.latency[latency_bucket(now - q->answered[i])],
+                        1);
         q->nanswered = 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "control_json.h"
 
-#include "back/latency.h"
+#include "common/latency.h"
 
 #include <string.h>
 
@@ -62,7 +62,7 @@ static const struct counter counters[] = {
 /* A counter that is added there has to be added here. */
 _Static_assert(sizeof(struct back_stats) ==
                        sizeof(uint64_t) * (ARRAY_SIZE(counters) + BLK_VERDICTS +
-                                           BACK_LATENCY_BUCKETS),
+                                           LATENCY_BUCKETS),
                "struct back_stats has a counter without a row");
 
 static void add(struct json_object *o, const char *name, uint64_t value)
@@ -89,7 +89,7 @@ static struct json_object *latency(const struct back_stats *s)
 
         for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
                 uint64_t ns =
-                        back_latency_quantile_ns(s->latency, rows[i].per_mille);
+                        latency_quantile_ns(s->latency, rows[i].per_mille);
 
                 json_object_object_add(
                         o, rows[i].name,

@@ -13,35 +13,33 @@
 #include "back/back.h"
 #include "back/bounce.h"
 #include "back/control.h"
-#include "back/latency.h"
+#include "common/latency.h"
 #include "fake_xen.h"
 
 static void buckets_cover_all_values_in_order(void **state)
 {
         unsigned last = 0;
 
-        for (unsigned b = 0; b < BACK_LATENCY_BUCKETS; b++) {
-                uint64_t max = back_latency_bucket_max_ns(b);
+        for (unsigned b = 0; b < LATENCY_BUCKETS; b++) {
+                uint64_t max = latency_bucket_max_ns(b);
 
-                assert_int_equal(back_latency_bucket(max), b);
-                if (b + 1 < BACK_LATENCY_BUCKETS)
-                        assert_int_equal(back_latency_bucket(max + 1), b + 1);
+                assert_int_equal(latency_bucket(max), b);
+                if (b + 1 < LATENCY_BUCKETS)
+                        assert_int_equal(latency_bucket(max + 1), b + 1);
         }
         for (unsigned shift = 0; shift < 64; shift++) {
-                unsigned b = back_latency_bucket(1ull << shift);
+                unsigned b = latency_bucket(1ull << shift);
 
-                assert_true(b >= last && b < BACK_LATENCY_BUCKETS);
+                assert_true(b >= last && b < LATENCY_BUCKETS);
                 last = b;
         }
-        assert_int_equal(back_latency_bucket(UINT64_MAX),
-                         BACK_LATENCY_BUCKETS - 1);
+        assert_int_equal(latency_bucket(UINT64_MAX), LATENCY_BUCKETS - 1);
 }
 
 static void a_bucket_is_right_to_a_sixteenth(void **state)
 {
         for (uint64_t v = 16; v < 1ull << 34; v = v * 5 / 4 + 1) {
-                uint64_t max =
-                        back_latency_bucket_max_ns(back_latency_bucket(v));
+                uint64_t max = latency_bucket_max_ns(latency_bucket(v));
 
                 assert_true(max >= v && max - v <= v / 16);
         }
@@ -49,17 +47,17 @@ static void a_bucket_is_right_to_a_sixteenth(void **state)
 
 static void quantiles_are_where_they_belong(void **state)
 {
-        uint64_t h[BACK_LATENCY_BUCKETS] = {0};
+        uint64_t h[LATENCY_BUCKETS] = {0};
 
-        assert_int_equal(back_latency_quantile_ns(h, 500), 0);
+        assert_int_equal(latency_quantile_ns(h, 500), 0);
         for (uint64_t v = 1; v <= 1000; v++)
-                h[back_latency_bucket(v * 1000)]++;
-        assert_int_equal(back_latency_count(h), 1000);
-        assert_in_range(back_latency_quantile_ns(h, 500), 500000, 532000);
-        assert_in_range(back_latency_quantile_ns(h, 990), 990000, 1053000);
-        assert_in_range(back_latency_quantile_ns(h, 999), 999000, 1063000);
-        assert_in_range(back_latency_quantile_ns(h, 0), 1000, 1063);
-        assert_true(back_latency_quantile_ns(h, 1000) >= 1000000);
+                h[latency_bucket(v * 1000)]++;
+        assert_int_equal(latency_count(h), 1000);
+        assert_in_range(latency_quantile_ns(h, 500), 500000, 532000);
+        assert_in_range(latency_quantile_ns(h, 990), 990000, 1053000);
+        assert_in_range(latency_quantile_ns(h, 999), 999000, 1063000);
+        assert_in_range(latency_quantile_ns(h, 0), 1000, 1063);
+        assert_true(latency_quantile_ns(h, 1000) >= 1000000);
 }
 
 static void modes_parse_as_they_are_named(void **state)

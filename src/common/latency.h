@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* A log-linear histogram of nanoseconds: 16 buckets for each power of two, so
  * a quantile is right to 1/16; from 2^35 ns (34 s) on all share the last. */
-#ifndef EVERGRANT_BACK_LATENCY_H
-#define EVERGRANT_BACK_LATENCY_H
+#ifndef EVERGRANT_COMMON_LATENCY_H
+#define EVERGRANT_COMMON_LATENCY_H
 
-#include "back.h"
+#include <stdint.h>
 
-unsigned back_latency_bucket(uint64_t ns);
+#define LATENCY_BUCKETS 512
+
+unsigned latency_bucket(uint64_t ns);
 /* The largest value that falls into the bucket. */
-uint64_t back_latency_bucket_max_ns(unsigned bucket);
+uint64_t latency_bucket_max_ns(unsigned bucket);
 
-uint64_t back_latency_count(const uint64_t buckets[BACK_LATENCY_BUCKETS]);
+uint64_t latency_count(const uint64_t buckets[LATENCY_BUCKETS]);
 /* The smallest bucket bound that at least per_mille thousandths of the values
  * do not exceed: 500 is the median, 999 is p99.9. 0 if there are no values. */
-uint64_t back_latency_quantile_ns(const uint64_t buckets[BACK_LATENCY_BUCKETS],
-                                  unsigned per_mille);
+uint64_t latency_quantile_ns(const uint64_t buckets[LATENCY_BUCKETS],
+                             unsigned per_mille);
 
 #endif

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# evergrant-bench that is stopped writes what it has; however it ends, nothing
+# of it goes on running, and no half of a file is left.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/bench.sh"
+
+# start_bench: a run without end, once a point is done.
+start_bench() {
+        rm -rf "$T/out" "$T/progress.log"
+        "$BENCH" scale --guests 2 --modes persistent,map --ops read \
+                --seconds 0.1 --rounds 1000 --out "$T/out" \
+                >"$T/bench.log" 2>"$T/progress.log" </dev/null &
+        pid=$!
+        wait_for 'grep -q "^3/2000 " "$T/progress.log"' 120
+}
+
+for signal in INT:130 TERM:143 HUP:129; do
+        say "SIG${signal%:*}"
+        start_bench
+        kill "-${signal%:*}" $pid
+        rc=0
+        wait $pid || rc=$?
+        assert_eq "$rc" "${signal#*:}" 'exit status'
+        assert_has "$(<"$T/progress.log")" \
+                'interrupted; this is what was done'
+        assert_has "$(<"$T/bench.log")" 'kIOPS'
+        jq -e '(.scale | length == 2) and .scale[0].rounds >= 2 and
+                .scale[1].rounds >= 1 and (.scale_run.complete | not)' \
+                "$T/out/results.json"
+        nothing_left
+done
+
+say "SIGKILL"
+start_bench
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+nothing_left
+[ ! -e "$T/out/results.json" ] || fail "it had no time to write that"
+
+say "the backend is killed"
+start_bench
+for environ in $(left_running); do
+        dir=${environ%/environ}
+        [ "$(<"$dir/comm")" != evergrantd ] || kill -KILL "${dir#/proc/}"
+done
+rc=0
+wait $pid || rc=$?
+assert_eq "$rc" 1 'exit status'
+jq -e '.scale | length == 2' "$T/out/results.json"
+nothing_left
