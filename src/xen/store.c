@@ -18,7 +18,7 @@ int xen_store_open(struct xen_store **s, struct err *e)
         *s = NULL;
         if (!new)
                 return err_set(e, -ENOMEM, "out of memory");
-        new->canary_fd = new->poll_fd = -1;
+        new->canary_fd = -1;
         errno = 0;
         /* Not XS_UNWATCH_FILTER: up to Xen 4.17 at least it forgets to free
          * the events that it drops, and a peer decides how many those are. */

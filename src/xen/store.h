@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* xenstore through libxenstore, with strict values and bounded retries. A
- * handle may be used by one thread at a time. Values of peers are data:
- * lengths are bounded, numbers are parsed whole or refused. */
+ * handle may be used by one thread at a time; the first watch starts a thread
+ * of its own (store_fold.h), which nothing here waits for. Values of peers are
+ * data: lengths are bounded, numbers are parsed whole or refused. */
 #ifndef EVERGRANT_XEN_STORE_H
 #define EVERGRANT_XEN_STORE_H
 
@@ -62,7 +63,9 @@ int xen_store_owner(struct xen_store *s, const char *path, uint32_t *domid);
 int xen_store_watch(struct xen_store *s, const char *path, const char *token);
 void xen_store_unwatch(struct xen_store *s, const char *path,
                        const char *token);
-/* The next fired watch: 1 and malloced strings, 0 if none is waiting,
+/* Events that wait are told once, and many paths of one token as one event of a
+ * node above them: a peer's million writes cost no memory.
+ * The next fired watch: 1 and malloced strings, 0 if none is waiting,
  * -ECONNRESET when the connection is lost (for good: xenstore loses all watches
  * and transactions with it), or -ENOMEM. Never blocks. */
 int xen_store_next_watch(struct xen_store *s, char **path, char **token);

@@ -6,6 +6,7 @@
 #include <xenstore.h>
 
 #include "store.h"
+#include "store_fold.h"
 
 struct xen_store {
         struct xs_handle *xs;
@@ -13,12 +14,13 @@ struct xen_store {
         /* libxenstore's reader thread says nothing on its descriptor when the
          * connection ends. So a second, silent connection to the same socket
          * is kept, whose end can be polled (-1 if xenstore is reached by
-         * device, which cannot end), and both are behind one descriptor. */
+         * device, which cannot end). */
         int canary_fd;
-        int poll_fd;
+        bool folds; /* fold is initialised */
+        struct store_fold fold;
 };
 
-/* Makes poll_fd and canary_fd. 0 or -errno. */
+/* Makes fold and canary_fd. 0 or -errno. */
 int xen_store_watch_init(struct xen_store *s);
 void xen_store_watch_release(struct xen_store *s);
 /* True for a path that xenstored would take: its characters and length. */

@@ -10,5 +10,6 @@ start_daemon
 zombie_baseline
 [ "${EG_SANITIZE:-none}" = none ] || export EG_SANITIZED=1
 life_rig store
+life_rig watch
 zombie_check
 stop_daemon

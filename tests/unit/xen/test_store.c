@@ -10,14 +10,16 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <xen/io/xs_wire.h>
 
 #include "common/util.h"
-#include "xen/store.h"
+#include "xen/store_handle.h"
 
 struct reply {
         uint32_t type; /* of the reply: that of the request, or XS_ERROR */
@@ -307,11 +309,10 @@ static void watches_arrive_and_never_block(void **state)
         assert_int_equal(xen_store_watch(s, "/a", "tok"), 0);
         assert_int_equal(xen_store_next_watch(s, &path, &token), 0);
         assert_int_equal(poll_fd(s, 0), 0);
-        send_msg(XS_WATCH_EVENT, 0, 0, event, sizeof(event));
-        send_msg(XS_WATCH_EVENT, 0, 0, event, sizeof(event));
         for (int i = 0; i < 2; i++) {
                 int got;
 
+                send_msg(XS_WATCH_EVENT, 0, 0, event, sizeof(event));
                 assert_int_equal(poll_fd(s, 10000), 1);
                 while ((got = xen_store_next_watch(s, &path, &token)) == 0)
                         usleep(1000);
@@ -323,6 +324,80 @@ static void watches_arrive_and_never_block(void **state)
         }
         assert_int_equal(xen_store_next_watch(s, &path, &token), 0);
         assert_int_equal(poll_fd(s, 0), 0);
+        stop(s);
+}
+
+/* Until libxenstore's own list, which has no bound, is empty: nobody here asks
+ * for events. */
+static void wait_until_folded(struct xen_store *s)
+{
+        struct pollfd p = {.fd = xs_fileno(s->xs), .events = POLLIN};
+        int unread = 1;
+
+        for (int i = 0; i < 30000 && (unread || poll(&p, 1, 0) > 0); i++) {
+                assert_int_equal(ioctl(srv.peer, SIOCOUTQ, &unread), 0);
+                usleep(1000);
+        }
+        assert_int_equal(unread, 0);
+        assert_int_equal(poll(&p, 1, 0), 0);
+}
+
+#define EVENTS 4000u
+
+static void send_events(unsigned paths, const char *token)
+{
+        for (unsigned i = 0; i < EVENTS; i++) {
+                char event[64];
+                int len = snprintf(event, sizeof(event), "/a/b/%u%c%s",
+                                   i % paths, 0, token);
+
+                send_msg(XS_WATCH_EVENT, 0, 0, event, (uint32_t)len + 1);
+        }
+}
+
+/* How many events of this token come next; the first one's path. */
+static unsigned take_events(struct xen_store *s, const char *token, char *first,
+                            size_t first_bytes)
+{
+        char *path, *found;
+        unsigned n = 0;
+
+        while (xen_store_next_watch(s, &path, &found) > 0) {
+                assert_string_equal(found, token);
+                if (n++ == 0)
+                        snprintf(first, first_bytes, "%s", path);
+                free(path);
+                free(found);
+        }
+        return n;
+}
+
+static void events_that_nobody_takes_wait_once(void **state)
+{
+        const struct reply replies[] = {OK(XS_WATCH), OK(XS_WATCH)};
+        struct xen_store *s = start(replies, 2);
+        char first[64];
+
+        assert_int_equal(xen_store_watch(s, "/a", "tok"), 0);
+        assert_int_equal(xen_store_watch(s, "/b", "other"), 0);
+        /* Few paths: each of them is told. */
+        send_events(FOLD_PATHS, "tok");
+        wait_until_folded(s);
+        assert_int_equal(poll_fd(s, 30000), 1);
+        assert_int_equal(take_events(s, "tok", first, sizeof(first)),
+                         FOLD_PATHS);
+        assert_string_equal(first, "/a/b/0");
+        assert_int_equal(poll_fd(s, 0), 0);
+        /* Many: one of them stands for all others. */
+        send_events(FOLD_PATHS + 9, "other");
+        wait_until_folded(s);
+        assert_int_equal(take_events(s, "other", first, sizeof(first)),
+                         FOLD_PATHS);
+        assert_string_equal(first, "/a/b");
+        /* What was taken comes again. */
+        send_events(1, "tok");
+        wait_until_folded(s);
+        assert_int_equal(take_events(s, "tok", first, sizeof(first)), 1);
         stop(s);
 }
 
@@ -411,6 +486,7 @@ int main(void)
                 cmocka_unit_test(transaction_gives_up_after_16),
                 cmocka_unit_test(abandoned_transaction_returns_why),
                 cmocka_unit_test(watches_arrive_and_never_block),
+                cmocka_unit_test(events_that_nobody_takes_wait_once),
                 cmocka_unit_test(lost_connection_is_seen_and_told),
                 cmocka_unit_test(rm_of_what_is_absent_is_fine),
                 cmocka_unit_test(owner_is_the_first_entry),
