@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Issue 4, case 2: a frontend that cannot keep grants: map and copy, and nothing
+# stays mapped after a response.
+LOAD='fio --name=load --filename=/dev/xvdb --direct=1 --ioengine=libaio \
+--iodepth=32 --rw=randrw --bsrange=512-1M --verify=crc32c --numjobs=2 \
+--size=10M --offset_increment=24M --io_size=10M --verify_state_save=0'
+
+daemon_start
+VCPUS=2 EXTRA="mods=none" guest_create g1
+image 48M d.img
+
+# path ID "BLKFRONT'S PARAMETERS" "ATTACH'S OPTIONS"
+path() {
+        feature "$1"
+        guest g1 "blkfront max_ring_page_order=1 max_queues=1 $2"
+        # shellcheck disable=SC2086 # words
+        attach g1 xvdb /data/d.img $3
+        guest g1 'i=0; until [ $(cat /sys/block/xvdb/size 2>/dev/null || echo 0) -gt 0 ] || [ $i -gt 300 ]; do usleep 100000; i=$((i+1)); done'
+        T=400 guest g1 "$LOAD"
+        # Idle now: the rest is Xen's account.
+        state_of g1 xvdb
+        T=300 guest g1 'echo "sum in the guest: $(dd if=/dev/xvdb bs=1M iflag=direct 2>/dev/null | sha256sum)"'
+        sh_run 'echo "sum outside: $(sha256sum </data/d.img)"'
+        run evergrant detach g1 xvdb
+}
+
+path auto feature_persistent=N ""
+path persistent-asked feature_persistent=N "--grants persistent"
+path map feature_persistent=N "--grants map"
+path copy feature_persistent=N "--grants copy"
+path map-only-backend feature_persistent=Y "--grants map"
+path copy-only-backend feature_persistent=Y "--grants copy"
+daemon_stop

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Issue 4, case 7: evergrantd stopped and started ten times under a verifying
+# load; the guest sees a pause.
+daemon_start
+VCPUS=2 EXTRA="mods=none" guest_create g1
+image 48M d.img
+guest g1 'blkfront max_ring_page_order=2 max_queues=2'
+attach g1 xvdb /data/d.img
+guest g1 'i=0; until [ $(cat /sys/block/xvdb/size 2>/dev/null || echo 0) -gt 0 ] || [ $i -gt 300 ]; do usleep 100000; i=$((i+1)); done'
+
+feature ten-restarts
+guest g1 '(until [ -e /tmp/stop ]; do fio --name=load --filename=/dev/xvdb --direct=1 --ioengine=libaio --iodepth=16 --rw=randrw --bsrange=4k-256k --verify=crc32c --numjobs=2 --size=8M --offset_increment=24M --io_size=16M --verify_state_save=0 || break; done >/tmp/o.log 2>&1; echo $? >/tmp/o.rc) & sleep 2'
+for i in 1 2 3 4 5 6 7 8 9 10; do
+        before=$(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes')
+        daemon_stop
+        note "round $i: state of the guest's end $(xenstore-read "/local/domain/$(domid g1)/device/vbd/51728/state"), ours $(xenstore-read "$(back_of g1 xvdb)/state")"
+        daemon_start
+        # On with the same ring: requests are answered again.
+        wait_for "[ \$(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes') -gt 20 ]" 120
+        note "round $i: requests before $before, after $(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes')"
+done
+guest g1 'test ! -e /tmp/o.rc && echo "the load is still on"'
+T=600 guest g1 'touch /tmp/stop; while [ ! -e /tmp/o.rc ]; do sleep 1; done; grep -v ^$ /tmp/o.log; echo "the load ended with $(cat /tmp/o.rc)"'
+state_of g1 xvdb
+
+feature bytes-after-restarts
+T=400 guest g1 'fio --name=after --filename=/dev/xvdb --direct=1 --ioengine=libaio --iodepth=16 --rw=randrw --bsrange=512-1M --verify=crc32c --size=48M --io_size=16M --verify_state_save=0'
+T=300 guest g1 'echo "sum in the guest: $(dd if=/dev/xvdb bs=1M iflag=direct 2>/dev/null | sha256sum)"'
+sh_run 'echo "sum outside: $(sha256sum </data/d.img)"'
+stat_of g1 xvdb
+daemon_stop

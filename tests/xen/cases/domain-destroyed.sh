@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Issue 4, case 6: two domains, one destroyed in the middle of its I/O.
+daemon_start --io-threads 2
+guest_create g1
+guest_create g2
+image 32M a.img
+image 48M b.img
+attach g1 xvdb /data/a.img
+attach g2 xvdb /data/b.img
+dead=$(domid g1)
+
+feature the-other-goes-on
+guest g2 '(fio --name=other --filename=/dev/xvdb --direct=1 --ioengine=libaio --iodepth=16 --rw=randrw --bsrange=4k-256k --verify=crc32c --size=48M --io_size=96M --verify_state_save=0 >/tmp/o.log 2>&1; echo $? >/tmp/o.rc) &'
+guest g1 '(fio --name=dying --filename=/dev/xvdb --direct=1 --ioengine=libaio --iodepth=32 --rw=randrw --bsrange=4k-256k --size=32M --time_based --runtime=1000 >/tmp/o.log 2>&1) & sleep 3'
+stat_of g1 xvdb
+note "busy: $(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes')"
+sleep 1
+note "later: $(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes')"
+run xl list
+run xl destroy g1
+guest g2 'test ! -e /tmp/o.rc && echo "the other is still busy"'
+T=600 guest g2 'while [ ! -e /tmp/o.rc ]; do sleep 1; done; cat /tmp/o.log; cat /tmp/o.rc'
+T=300 guest g2 'echo "sum in the guest: $(dd if=/dev/xvdb bs=1M iflag=direct 2>/dev/null | sha256sum)"'
+sh_run 'echo "sum outside: $(sha256sum </data/b.img)"'
+stat_of g2 xvdb
+
+feature the-dead-one-is-gone
+# A domain whose pages somebody has mapped stays in the list, dying.
+wait_for "! xl list $dead" 60
+run xl list
+wait_for "! xenstore-exists /local/domain/0/backend/evergrant/$dead" 60
+sh_run "xenstore-ls /local/domain/0/backend; echo ends"
+xl dmesg -c >/dev/null
+xl debug-keys g
+sleep 0.5
+sh_run "xl dmesg | grep 'grant-table for remote'"
+note "the dead domain was d$dead"
+run evergrant list
+run xl list -l
+for fd in /proc/"$DAEMON_PID"/fd/*; do
+        note "fd $(readlink "$fd")"
+done
+daemon_stop
