@@ -8,6 +8,9 @@ D=/out/${CASE-none}
 LOG=$D/before.log
 N=0
 DAEMON_PID=
+# A verifying job; the case adds what it does.
+FIO="fio --direct=1 --ioengine=libaio --verify=crc32c --verify_state_save=0 \
+--clat_percentiles=0"
 
 up() {
         cut -d' ' -f1 /proc/uptime
@@ -204,6 +207,13 @@ grants_of() {
         sed 's/^(XEN) /xen: /; 12q' /tmp/grants >>"$LOG"
         note "xen: grant frames $(sed -n 's/.*  *\([0-9]*\) frames (.*/\1/p' /tmp/grants | head -n 1)"
         note "xen: mapped grants $(grep -c '\[0x[0-9a-f]*\] .*0x0*[1-9a-f]' /tmp/grants)"
+}
+
+# same_bytes GUEST VDEV FILE: every byte, read in the guest and outside of it. (A
+# checksum that an emulated CPU can afford.)
+same_bytes() {
+        T=400 guest "$1" "echo \"sum in the guest: \$(dd if=/dev/$2 bs=1M iflag=direct 2>/dev/null | md5sum)\""
+        sh_run "echo \"sum outside: \$(md5sum <$3)\""
 }
 
 # image SIZE NAME: all zero, on ext4
