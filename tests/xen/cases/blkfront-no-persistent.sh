@@ -15,7 +15,7 @@ path() {
         guest g1 "blkfront max_ring_page_order=1 max_queues=1 $2"
         # shellcheck disable=SC2086 # words
         attach g1 xvdb /data/d.img $3
-        guest g1 'i=0; until [ $(cat /sys/block/xvdb/size 2>/dev/null || echo 0) -gt 0 ] || [ $i -gt 300 ]; do usleep 100000; i=$((i+1)); done'
+        connected_size g1 xvdb
         T=400 guest g1 "$LOAD"
         # Idle now: the rest is Xen's account.
         state_of g1 xvdb

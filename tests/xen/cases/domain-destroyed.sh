@@ -11,16 +11,17 @@ attach g2 xvdb /data/b.img
 dead=$(domid g1)
 
 feature the-other-goes-on
-guest g2 "(until [ -e /tmp/stop ]; do $FIO --filename=/dev/xvdb --name=other --iodepth=16 --rw=randrw --bsrange=4k-256k --size=16M || break; done >/tmp/o.log 2>&1; echo \$? >/tmp/o.rc) &"
-guest g1 '(fio --name=dying --filename=/dev/xvdb --direct=1 --ioengine=libaio --iodepth=32 --rw=randrw --bsrange=4k-256k --size=32M --time_based --runtime=1000 >/tmp/o.log 2>&1) & sleep 3'
+load_start g2 other "$FIO --filename=/dev/xvdb --name=other --iodepth=16 --rw=randrw --bsrange=4k-256k --size=16M"
+load_start g1 dying "$FIO --filename=/dev/xvdb --name=dying --iodepth=32 --rw=randrw --bsrange=4k-256k --size=32M"
+sleep 3
 stat_of g1 xvdb
 note "busy: $(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes')"
 sleep 1
 note "later: $(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes')"
 run xl list
 run xl destroy g1
-guest g2 'test ! -e /tmp/o.rc && echo "the other is still busy"'
-T=600 guest g2 'touch /tmp/stop; while [ ! -e /tmp/o.rc ]; do sleep 1; done; cat /tmp/o.log; cat /tmp/o.rc'
+load_is_on g2 other
+load_stop g2 other
 same_bytes g2 xvdb /data/b.img
 stat_of g2 xvdb
 

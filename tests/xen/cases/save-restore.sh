@@ -10,7 +10,9 @@ before=$(domid g1)
 
 feature saved-while-busy
 guest g1 'mkfs.ext4 -q /dev/xvdc && mkdir -p /mnt && mount /dev/xvdc /mnt && cp -a /usr/sbin /mnt/'
-guest g1 "(until [ -e /tmp/stop ]; do $FIO --filename=/dev/xvdb --name=load --iodepth=16 --rw=randrw --bsrange=4k-256k --size=24M || break; done >/tmp/o.log 2>&1; echo \$? >/tmp/o.rc) & (until [ -e /tmp/stop ]; do rm -rf /mnt/again; cp -a /usr/sbin /mnt/again && diff -r /usr/sbin /mnt/again || break; done >/tmp/p.log 2>&1; echo \$? >/tmp/p.rc) & sleep 3"
+load_start g1 load "$FIO --filename=/dev/xvdb --name=load --iodepth=16 --rw=randrw --bsrange=4k-256k --size=24M"
+load_start g1 tree "rm -rf /mnt/again; cp -a /usr/sbin /mnt/again && sync && diff -r /usr/sbin /mnt/again"
+sleep 3
 state_of g1 xvdb
 note "busy: $(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes')"
 T=200 run xl save g1 /data/saved.img
@@ -22,9 +24,13 @@ feature restored
 T=200 run xl restore /data/saved.img
 wait_for "[ \"\$(xenstore-read \$(back_of g1 xvdb)/state)\" = 4 ]" 60
 note "domain $before is now $(domid g1)"
-guest g1 'test ! -e /tmp/o.rc && test ! -e /tmp/p.rc && echo "both loads are still on"; sleep 5'
+load_is_on g1 load
+load_is_on g1 tree
+sleep 5
 note "after: $(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes')"
-T=400 guest g1 'touch /tmp/stop; while [ ! -e /tmp/o.rc ] || [ ! -e /tmp/p.rc ]; do sleep 1; done; cat /tmp/o.log /tmp/p.log; echo "loads ended with $(cat /tmp/o.rc) $(cat /tmp/p.rc)"; diff -r /usr/sbin /mnt/again && diff -r /usr/sbin /mnt/sbin && umount /mnt'
+load_stop g1 load
+load_stop g1 tree
+guest g1 'diff -r /usr/sbin /mnt/again && diff -r /usr/sbin /mnt/sbin && umount /mnt'
 state_of g1 xvdb
 
 feature bytes-after-restore

@@ -136,6 +136,25 @@ guest() {
         return "${rc#* }"
 }
 
+# load_start GUEST NAME 'CMD': CMD again and again, each time until it ends by
+# itself, until load_stop or until it fails.
+load_start() {
+        guest "$1" "((until [ -e /tmp/$2.stop ]; do { $3; } || exit 1; done) >/tmp/$2.log 2>&1; echo \$? >/tmp/$2.rc) &"
+}
+
+load_is_on() {
+        guest "$1" "test ! -e /tmp/$2.rc && echo 'load $2 is on'"
+}
+
+load_stop() {
+        T=600 guest "$1" "touch /tmp/$2.stop; while [ ! -e /tmp/$2.rc ]; do sleep 1; done; cat /tmp/$2.log; echo \"load $2 ended with \$(cat /tmp/$2.rc)\""
+}
+
+# connected_size GUEST VDEV: when the guest's kernel has the disk, its sectors
+connected_size() {
+        guest "$1" "i=0; until [ \$(cat /sys/block/$2/size 2>/dev/null || echo 0) -gt 0 ] || [ \$i -gt 300 ]; do usleep 100000; i=\$((i+1)); done; echo \"sectors: \$(cat /sys/block/$2/size)\""
+}
+
 # ---- our daemon -----------------------------------------------------------
 
 daemon_start() {
