@@ -14,11 +14,10 @@ feature the-other-goes-on
 load_start g2 other "$FIO --filename=/dev/xvdb --name=other --iodepth=16 --rw=randrw --bsrange=4k-256k --size=16M"
 load_start g1 dying "$FIO --filename=/dev/xvdb --name=dying --iodepth=32 --rw=randrw --bsrange=4k-256k --size=32M"
 sleep 3
-stat_of g1 xvdb
-note "busy: $(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes')"
-sleep 1
-note "later: $(evergrant stat g1 xvdb --json | jq '.disks[0].counters | .reads + .writes')"
 run xl list
+# Requests of it are in our hands at that moment.
+wait_for 's=$(evergrant stat g1 xvdb --json | jq -c .) && [ "$(jq .disks[0].counters.inflight <<<"$s")" -gt 0 ]' 60
+note "stat: $s"
 run xl destroy g1
 load_is_on g2 other
 load_stop g2 other

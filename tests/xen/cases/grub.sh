@@ -18,7 +18,7 @@ T=90 run xl create -p /tmp/deb.cfg
 run evergrant attach deb xvda /dev/vdf
 run xl unpause deb
 guest_up deb
-guest deb 'cat /proc/1/comm /etc/debian_version; uname -r; grep " / " /proc/mounts; systemctl is-system-running; systemctl list-units --type=target --state=active --no-legend'
+guest deb 'cat /proc/1/comm /etc/debian_version; uname -r; grep " / " /proc/mounts; i=0; until systemctl -q is-active multi-user.target || [ $i -gt 240 ]; do sleep 0.5; i=$((i+1)); done; systemctl list-units --type=target --state=active --no-legend'
 sh_run 'cat /var/log/xen/console/guest-deb.log'
 
 feature negotiated-anew
@@ -27,7 +27,7 @@ state_of deb xvda
 sh_run "grep xvda $D/evergrantd.log"
 
 feature lives-on-it
-T=400 guest deb 'cp -a /usr/bin /root/copy && sync && echo 3 >/proc/sys/vm/drop_caches && diff -r /usr/bin /root/copy && echo "files: $(find /root/copy -type f | wc -l), all the same"'
+T=400 guest deb 'cp -a /usr/bin /root/copy && sync && echo 3 >/proc/sys/vm/drop_caches && diff -r --no-dereference /usr/bin /root/copy && echo "files: $(find /root/copy -type f | wc -l), all the same"'
 stat_of deb xvda
 id=$(domid deb)
 guest deb '(sleep 1; systemctl poweroff) &'
