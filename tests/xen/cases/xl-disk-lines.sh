@@ -28,6 +28,8 @@ connected_size g1 xvdd
 guest g1 "$FIO --filename=/dev/xvdd --name=more --iodepth=8 --rw=randrw --bs=16k --size=4M"
 run evergrant list
 run xl block-attach g1 script=block-evergrant,vdev=xvde,access=ro,target=/data/more.img
+# After a refusal the daemon clears up.
+wait_for '! evergrant list | grep -q xvde' 30
 sh_run 'evergrant list | grep -c xvde || true'
 
 feature block-attach-read-only
@@ -100,7 +102,7 @@ begin=$SECONDS
 run xl block-attach g1 script=block-evergrant,vdev=xvdm,target=/data/more.img
 note "took $((SECONDS - begin)) s"
 daemon_start
-sleep 6
+sleep 20
 sh_run 'xenstore-list /local/domain/0/backend/vbd/$(xl domid g1); evergrant list'
 T=400 guest g1 "$LOAD"
 

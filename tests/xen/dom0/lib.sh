@@ -244,7 +244,7 @@ image() {
 # Between cases.
 leave_nothing() {
         local name p
-        for name in $(xl list | awk 'NR > 1 && $1 != "Domain-0" { print $1 }'); do
+        for name in $(xl list | sed -n '3,$s/ .*//p'); do
                 xl destroy "$name"
         done
         for p in /proc/[0-9]*; do
@@ -252,7 +252,8 @@ leave_nothing() {
                 evergrantd* | fio* | qemu-system*) kill -9 "${p##*/}" ;;
                 esac
         done
-        sleep 1
+        LOG=/dev/null
+        wait_for '[ "$(xl list | wc -l)" -eq 2 ]' 30
         umount /mnt 2>/dev/null
         losetup -D 2>/dev/null
         for p in backend/vbd backend/qdisk backend/evergrant; do
