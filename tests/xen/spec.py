@@ -4,15 +4,18 @@ happens, and passes only by what its log says."""
 import os
 import re
 
+import side_by_side
 from judge import (NO_ERRORS, commands_succeed, counter, differ, fewer, fio, has,
                    lacks, number, same, stat, stats)
 
 
 class Case:
-    def __init__(self, name, peer, role, features, seconds=900, may_skip=None):
+    def __init__(self, name, peer, role, features, seconds=900, may_skip=None,
+                 by_name=False):
         self.name, self.peer, self.role = name, peer, role
         self.features, self.seconds = features, seconds
         self.may_skip = may_skip  # the only lab step whose absence skips it
+        self.by_name = by_name    # takes long: runs only when it is named
 
 
 OK = commands_succeed
@@ -338,6 +341,15 @@ SAME = Case("same-answers", "Xen 4.17, Linux 6.1, xenstored", "backend", [
     ("two-domains", [OK, as_recorded("xen-4.17-two.txt")])])
 
 
+def all_measured(text):
+    """Three backends, 16 kinds of load, three rounds, each with I/O."""
+    found = re.findall(side_by_side.LINE, text, re.M)
+    if len(found) != 3 * 16 * 3:
+        return f"{len(found)} measurements, not {3 * 16 * 3}"
+    if any(int(r) + int(w) == 0 for *_, r, w in found):
+        return "a measurement of no I/O"
+
+
 RANDLOAD = [OK, has(r'"errors": ?0\b'), has(r'"mismatches": ?0\b'),
             number(r'"requests": ?(\d+)', 100),
             number(r'"verified_bytes": ?(\d+)', 1 << 20)]
@@ -390,6 +402,8 @@ CASES = [
     RESTORE,
     XL,
     SAME,
+    Case("side-by-side", "blkback, qdisk and evergrantd", "backend", [
+        ("measured", [OK, all_measured])], seconds=2400, by_name=True),
     frontend("on-blkback-loop", "Linux 6.1 xen-blkback, loop device", True),
     frontend("on-blkback-brd", "Linux 6.1 xen-blkback, RAM disk", True),
     frontend("on-qdisk", "QEMU 7.2 qdisk", False, kernel=False),
