@@ -5,7 +5,7 @@
 IMAGE=/dev/ram0
 modprobe brd rd_nr=1 rd_size=65536
 modprobe xen-blkback
-MEM=512 VCPUS=2 EXTRA="mods=none" guest_create g1
+VCPUS=2 EXTRA="mods=none" guest_create g1
 run xl block-attach g1 phy:/dev/ram0,xvda,w
 disk_off() {
         run xl block-detach g1 xvda

@@ -5,7 +5,7 @@
 IMAGE=/data/d.img
 image 64M d.img
 modprobe -a loop xen-blkback
-MEM=512 VCPUS=2 EXTRA="mods=none" guest_create g1
+VCPUS=2 EXTRA="mods=none" guest_create g1
 run losetup /dev/loop0 /data/d.img
 run xl block-attach g1 phy:/dev/loop0,xvda,w
 disk_off() {

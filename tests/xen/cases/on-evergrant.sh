@@ -5,7 +5,7 @@
 IMAGE=/data/d.img
 image 64M d.img
 daemon_start --io-threads 2
-MEM=512 VCPUS=2 EXTRA="mods=none" guest_create g1
+VCPUS=2 EXTRA="mods=none" guest_create g1
 run evergrant attach g1 xvda /data/d.img
 disk_off() {
         run evergrant detach g1 xvda

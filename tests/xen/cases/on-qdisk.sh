@@ -4,7 +4,7 @@
 . /files/tests/xen/cases/frontend.inc
 IMAGE=/data/d.img
 image 64M d.img
-MEM=512 VCPUS=2 EXTRA="mods=none" guest_create g1 \
+VCPUS=2 EXTRA="mods=none" guest_create g1 \
         'disk=["format=raw,vdev=xvda,access=rw,backendtype=qdisk,target=/data/d.img"]'
 disk_off() {
         run xl block-detach g1 xvda

@@ -5,7 +5,7 @@
 daemon_start
 image 32M d.img
 image 64M fs.img
-VCPUS=2 MEM=384 guest_create g1 'disk=["script=block-evergrant,vdev=xvdb,target=/data/d.img","script=block-evergrant,vdev=xvdc,target=/data/fs.img"]'
+VCPUS=2 guest_create g1 'disk=["script=block-evergrant,vdev=xvdb,target=/data/d.img","script=block-evergrant,vdev=xvdc,target=/data/fs.img"]'
 before=$(domid g1)
 
 feature saved-while-busy

@@ -6,7 +6,7 @@
 modprobe brd rd_nr=3 rd_size=65536
 modprobe xen-blkback
 daemon_start
-MEM=448 VCPUS=2 guest_create g1 \
+VCPUS=2 guest_create g1 \
         'disk=["phy:/dev/ram0,xvdb,w", "format=raw,vdev=xvdc,access=rw,backendtype=qdisk,target=/dev/ram1"]'
 run evergrant attach g1 xvdd /dev/ram2
 for disk in xvdb xvdc xvdd; do

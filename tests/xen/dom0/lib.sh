@@ -71,7 +71,7 @@ guest_create() {
         {
                 printf 'name="%s"\ntype="pv"\n' "$name"
                 printf 'kernel="/lab/vmlinux-%s"\nramdisk="/data/domu-%s.cpio"\n' "$k" "$k"
-                printf 'memory=%s\nvcpus=%s\n' "${MEM:-384}" "${VCPUS:-1}"
+                printf 'memory=%s\nvcpus=%s\n' "${MEM:-448}" "${VCPUS:-1}"
                 printf 'extra="console=hvc0 quiet loglevel=4 mitigations=off tsc=reliable %s"\n' \
                         "${EXTRA-}"
                 printf 'on_crash="destroy"\non_reboot="destroy"\n'
@@ -87,7 +87,12 @@ guest_create() {
 
 # A guest that was created paused or restored has its agent then.
 guest_up() {
-        wait_for "xenstore-exists /local/domain/$(domid "$1")/data/up" 180
+        wait_for "xenstore-exists /local/domain/$(domid "$1")/data/up || ! xl domid $1" 180
+        domid "$1" >/dev/null || {
+                note "GAVE UP: the guest died; its console:"
+                tail -n 20 "/var/log/xen/console/guest-$1.log" >>"$LOG"
+                return 1
+        }
 }
 
 domid() {
