@@ -25,7 +25,9 @@ help:
 	  'make fuzz       libFuzzer on each decoder of peer bytes; F="TARGET SECONDS"' \
 	  'make model      the Spin models of the ring and of the connection' \
 	  'make coverage   lines and branches that the tests reach' \
-	  'make lint       clang-tidy and shellcheck' \
+	  'make xen-test   the same binaries on real Xen in QEMU; as root;' \
+  '                C="CASE…" runs some, C=--list names them' \
+  'make lint       clang-tidy and shellcheck' \
 	  'make format     clang-format all sources' \
 	  'make install    DESTDIR=, PREFIX=$(PREFIX)' \
 	  'make uninstall  removes what the last make install put there' \
@@ -72,8 +74,8 @@ bench:
 	@$(B)/bench/evergrant-bench micro $(if $(FULL),,--quick)
 
 xen-test:
-	@test -x tests/xen/run || { echo 'make $@: not in this version' >&2; exit 2; }
-	@tests/xen/run
+	@scripts/deps build xen
+	@EG_BUILD=$(B) tests/xen/run $(C)
 
 install: build
 	@meson configure $(B) -Dprefix=$(PREFIX)

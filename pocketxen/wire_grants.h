@@ -62,7 +62,7 @@ static inline int pxw_entry_take(struct grant_entry_v1 *e, uint32_t domid,
                     old >> 16 != domid)
                         return GNTST_general_error;
                 if (writable && (old & GTF_readonly))
-                        return GNTST_permission_denied;
+                        return GNTST_general_error;
                 want = old | GTF_reading | (writable ? GTF_writing : 0);
         } while (!__atomic_compare_exchange_n(pxw_entry_word(e), &old, want, 0,
                                               __ATOMIC_SEQ_CST,

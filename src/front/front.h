@@ -29,6 +29,9 @@
 #define FRONT_ABI BLK_ABI_ARM
 #endif
 
+/* What bounds the pages that a Linux domain's processes share. */
+#define FRONT_SHARE_LIMIT "/sys/module/xen_gntalloc/parameters/limit"
+
 #define FRONT_MAX_SLOTS 512u /* ring order 4, native layout */
 #define FRONT_MAX_QUEUES 16u
 /* What an indirect request may carry; its segments fit into one page. */

@@ -55,8 +55,12 @@ static int queue_create(struct eg_disk *d, struct front_queue *q, struct err *e)
                                true, q->ring_refs, &q->ring_pages);
         if (ret < 0) {
                 q->ring_pages = NULL;
-                return err_set(e, ret, "cannot share %u pages for the ring: %s",
-                               1u << d->order, strerror(-ret));
+                return err_set(e, ret,
+                               "cannot share %u pages for the ring: %s%s",
+                               1u << d->order, strerror(-ret),
+                               ret == -ENOSPC ? "; raise this domain's limit, "
+                                                FRONT_SHARE_LIMIT
+                                              : "");
         }
         d->past_shares++;
         front_ring_init(&q->ring, q->ring_pages, d->order, FRONT_ABI);

@@ -583,6 +583,18 @@ static void small_platform_limits_slow_but_do_not_fail(void **state)
         free(b);
 }
 
+static void no_room_for_the_ring_names_the_limit(void **state)
+{
+        struct eg_options o;
+        struct eg_disk *d;
+
+        eg_options_init(&o);
+        o.ring_order = 2;
+        fake.max_shares = 1;
+        assert_int_equal(eg_open(&d, "xvda", &o), -ENOSPC);
+        assert_non_null(strstr(eg_error(), "xen_gntalloc/parameters/limit"));
+}
+
 /* ---- pool buffers ----------------------------------------------------------
  */
 
@@ -822,6 +834,7 @@ int main(void)
                 T(s1_shares_for_one_request_only),
                 T(untrusted_backend_sees_no_earlier_data),
                 T(small_platform_limits_slow_but_do_not_fail),
+                T(no_room_for_the_ring_names_the_limit),
                 T(pool_buffers_are_used_in_place),
                 T(buffers_leave_room_for_other_io),
                 T(flush_without_a_cache_is_done_once),

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Issue 4, "side by side": kernel blkback, QEMU's qdisk and evergrantd, each on a
+# RAM disk of its own, one guest, in one boot, interleaved. ROUNDS, SECONDS_EACH:
+# by hand.
+modprobe brd rd_nr=3 rd_size=65536
+modprobe xen-blkback
+daemon_start
+VCPUS=2 guest_create g1 \
+        'disk=["phy:/dev/ram0,xvdb,w", "format=raw,vdev=xvdc,access=rw,backendtype=qdisk,target=/dev/ram1"]'
+run evergrant attach g1 xvdd /dev/ram2
+for disk in xvdb xvdc xvdd; do
+        connected_size g1 $disk
+        # Warm: pages granted, RAM disk allocated.
+        guest g1 "fio --name=warm --filename=/dev/$disk --direct=1 --ioengine=libaio --rw=write --bs=128k --iodepth=16 --size=64M --minimal >/dev/null"
+done
+
+feature measured
+for rw in randread randwrite read write; do
+        for bs in 4k 128k; do
+                for depth in 1 16; do
+                        for round in $(seq "${ROUNDS:-3}"); do
+                                # Each is the first once.
+                                case $((round % 3)) in
+                                1) order="xvdb xvdc xvdd" ;;
+                                2) order="xvdc xvdd xvdb" ;;
+                                0) order="xvdd xvdb xvdc" ;;
+                                esac
+                                guest g1 "for d in $order; do echo \"iops \$d $rw $bs $depth $round \$(fio --name=m --filename=/dev/\$d --direct=1 --ioengine=libaio --rw=$rw --bs=$bs --iodepth=$depth --size=64M --time_based --runtime=${SECONDS_EACH:-2} --minimal | cut -d';' -f8,49 | tr ';' ' ')\"; done"
+                        done
+                done
+        done
+done
+stat_of g1 xvdd
+run evergrant detach g1 xvdd
+daemon_stop
