@@ -26,8 +26,8 @@ help:
 	  'make model      the Spin models of the ring and of the connection' \
 	  'make coverage   lines and branches that the tests reach' \
 	  'make xen-test   the same binaries on real Xen in QEMU; as root;' \
-  '                C="CASE…" runs some, C=--list names them' \
-  'make lint       clang-tidy and shellcheck' \
+	  '                C="CASE…" runs some, C=--list names them' \
+	  'make lint       clang-tidy and shellcheck' \
 	  'make format     clang-format all sources' \
 	  'make install    DESTDIR=, PREFIX=$(PREFIX)' \
 	  'make uninstall  removes what the last make install put there' \
