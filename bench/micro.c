@@ -8,12 +8,17 @@
 #define MAX_CASES 64u
 #define MAX_ROUNDS 101u
 
-uint64_t micro_now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
         struct timespec t;
 
-        clock_gettime(CLOCK_MONOTONIC, &t);
+        clock_gettime(clock, &t);
         return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t micro_now_ns(void)
+{
+        return clock_ns(CLOCK_MONOTONIC);
 }
 
 uint64_t micro_random(uint64_t *state)
@@ -32,12 +37,15 @@ static int ascending(const void *a, const void *b)
         return (x > y) - (x < y);
 }
 
-static double once(const struct micro_case *c, uint64_t n)
+static double once(const struct micro_plan *plan, const struct micro_case *c,
+                   uint64_t n)
 {
-        uint64_t start = micro_now_ns();
+        clockid_t clock =
+                plan->wall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
+        uint64_t start = clock_ns(clock);
 
         c->run(c->arg, n);
-        return (double)(micro_now_ns() - start) / (double)n;
+        return (double)(clock_ns(clock) - start) / (double)n;
 }
 
 double micro_median(double *values, unsigned n)
@@ -47,12 +55,13 @@ double micro_median(double *values, unsigned n)
 }
 
 /* How many repetitions fill a turn. Also its warm-up. */
-static uint64_t calibrate(const struct micro_case *c, uint64_t turn_ns)
+static uint64_t calibrate(const struct micro_plan *plan,
+                          const struct micro_case *c)
 {
-        uint64_t n = 1;
+        uint64_t n = 1, turn_ns = plan->turn_ns;
 
         for (;;) {
-                double ns = once(c, n) * (double)n;
+                double ns = once(plan, c, n) * (double)n;
 
                 if (ns * 4 >= (double)turn_ns || n >= 1u << 30)
                         return (uint64_t)((double)n * (double)turn_ns /
@@ -72,10 +81,10 @@ void micro_measure(const struct micro_plan *plan,
         if (n > MAX_CASES)
                 abort(); /* a table of ours is too long */
         for (unsigned i = 0; i < n; i++)
-                reps[i] = calibrate(&cases[i], plan->turn_ns);
+                reps[i] = calibrate(plan, &cases[i]);
         for (unsigned r = 0; r < rounds; r++)
                 for (unsigned i = 0; i < n; i++)
-                        took[i][r] = once(&cases[i], reps[i]);
+                        took[i][r] = once(plan, &cases[i], reps[i]);
         for (unsigned i = 0; i < n; i++)
                 ns[i] = micro_median(took[i], rounds);
 }

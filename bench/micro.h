@@ -18,6 +18,10 @@ struct micro_case {
 struct micro_plan {
         unsigned rounds;
         uint64_t turn_ns;
+        /* What waits for somebody is measured by the clock on the wall; all
+         * else by the thread's CPU time, which leaves out what other programs
+         * do on this CPU meanwhile. */
+        bool wall;
         int cpus[2]; /* two to use; the same one twice if there is one only */
 };
 

@@ -104,10 +104,12 @@ static void print_trips(const struct micro_plan *plan)
                 {"bare_eventfd_trip_same_cpu_ns", run_trip, &trips[0]},
                 {"bare_eventfd_trip_cross_cpu_ns", run_trip, &trips[1]},
         };
+        struct micro_plan wall = *plan;
         unsigned n = plan->cpus[0] == plan->cpus[1] ? 1 : 2;
         pthread_t t[2];
         uint64_t v = 1;
 
+        wall.wall = true;
         for (unsigned i = 0; i < n; i++) {
                 trips[i].there = eventfd(0, EFD_CLOEXEC);
                 trips[i].back = eventfd(0, EFD_CLOEXEC);
@@ -115,7 +117,7 @@ static void print_trips(const struct micro_plan *plan)
                         abort();
         }
         stay_on(plan->cpus[0]);
-        micro_print(plan, cases, n);
+        micro_print(&wall, cases, n);
         for (unsigned i = 0; i < n; i++) {
                 __atomic_store_n(&trips[i].stop, true, __ATOMIC_RELAXED);
                 (void)!write(trips[i].there, &v, sizeof(v));

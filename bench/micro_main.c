@@ -19,7 +19,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-        struct micro_plan plan;
+        struct micro_plan plan = {0};
         int ret;
 
         if (argc == 6) {
