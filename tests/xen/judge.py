@@ -22,6 +22,14 @@ def lacks(pattern, what=None):
     return check
 
 
+def after(mark, check):
+    """The check, on what stands behind the mark."""
+    def behind(text):
+        parts = text.split(mark, 1)
+        return check(parts[1]) if len(parts) == 2 else f"no {mark!r}"
+    return behind
+
+
 def number(pattern, low, high=None, what=None):
     """Each number that the pattern finds lies within low … high."""
     def check(text):

@@ -5,7 +5,7 @@ import os
 import re
 
 import side_by_side
-from judge import (NO_ERRORS, commands_succeed, counter, differ, fewer, fio, has,
+from judge import (NO_ERRORS, after, commands_succeed, counter, differ, fewer, fio, has,
                    lacks, number, same, stat, stats)
 
 
@@ -224,7 +224,8 @@ RESTARTS = Case("daemon-restarts", "Linux 6.1 blkfront", "backend", [
 RESTORE = Case("save-restore", "Linux 6.1 blkfront", "backend", [
     ("saved-while-busy", [
         OK, number(r"^busy: (\d+)", 1), has(r"^ends$"),
-        lacks(r"^ *(params|frontend) = .*", "nodes left of the saved domain"),
+        after("# xl save", lacks(r"^ *(params|frontend) = .*",
+                                 "nodes left of the saved domain")),
         lacks(r"^g1 +\d+ .*", "the saved domain in xl list"),
         has(r'^script = ".*block-evergrant"', "xl's route"),
         has(r"^no disks are attached$")]),

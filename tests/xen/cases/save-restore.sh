@@ -36,7 +36,7 @@ state_of g1 xvdb
 feature bytes-after-restore
 same_bytes g1 xvdb /data/d.img
 stat_of g1 xvdb
-run xl shutdown -w g1 || run xl destroy g1
+run xl destroy g1
 wait_for "! evergrant list | grep -q /data" 60
 run e2fsck -f -n /data/fs.img
 daemon_stop
