@@ -45,7 +45,7 @@ static int print_json(struct json_object *o)
         return CLI_DONE;
 }
 
-static int create(const char *name, uint64_t mem_bytes)
+static int create(const char *name, uint64_t mem_bytes, int64_t domid)
 {
         struct json_object *o = json_object_new_object();
 
@@ -53,6 +53,9 @@ static int create(const char *name, uint64_t mem_bytes)
         json_object_object_add(o, "name", json_object_new_string(name));
         json_object_object_add(o, "mem_bytes",
                                json_object_new_uint64(mem_bytes));
+        if (domid >= 0)
+                json_object_object_add(o, "domid",
+                                       json_object_new_int64(domid));
         o = cli_ask_object(o);
         if (!o)
                 return CLI_FAILED;
@@ -64,27 +67,34 @@ static int create(const char *name, uint64_t mem_bytes)
 int cmd_create(int argc, char **argv)
 {
         static const struct option options[] = {
+                {"domid", required_argument, NULL, 'd'},
                 {"mem", required_argument, NULL, 'm'},
                 {"help", no_argument, NULL, 'h'},
                 {0}};
-        static const char usage[] = "usage: pocketxen create [--mem SIZE] NAME";
-        uint64_t mem = DEFAULT_MEM_BYTES;
+        static const char usage[] =
+                "usage: pocketxen create [--mem SIZE] [--domid N] NAME";
+        uint64_t mem = DEFAULT_MEM_BYTES, domid = UINT64_MAX;
         int c;
 
         optind = 1;
         while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
                 if (c == 'h')
                         return puts(usage), CLI_DONE;
-                if (c != 'm')
+                if (c != 'm' && c != 'd')
                         return cli_fail(CLI_USAGE, "%s", usage);
-                if (parse_size(optarg, &mem) < 0)
+                if (c == 'd' && parse_u64(optarg, UINT16_MAX, &domid) < 0)
+                        return cli_fail(CLI_USAGE,
+                                        "'%s' is not a domain's number (0 to "
+                                        "32751)",
+                                        optarg);
+                if (c == 'm' && parse_size(optarg, &mem) < 0)
                         return cli_fail(CLI_USAGE,
                                         "'%s' is not a size (as 64M, 1G)",
                                         optarg);
         }
         if (argc - optind != 1)
                 return cli_fail(CLI_USAGE, "%s", usage);
-        return create(argv[optind], mem);
+        return create(argv[optind], mem, (int64_t)domid);
 }
 
 int cmd_destroy(int argc, char **argv)

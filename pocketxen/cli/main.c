@@ -17,7 +17,7 @@ static const struct command {
         {"stop", cmd_stop, "", "end all domains and the server"},
         {"list", cmd_list, "[--json]",
          "domains, and who maps how much of whom"},
-        {"create", cmd_create, "[--mem SIZE] NAME",
+        {"create", cmd_create, "[--mem SIZE] [--domid N] NAME",
          "create a domain (memory: k, M, G; default 64M)"},
         {"exec", cmd_exec, "DOM -- CMD", "run CMD in a domain"},
         {"destroy", cmd_destroy, "DOM", "kill a domain and its processes"},

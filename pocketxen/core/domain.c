@@ -120,6 +120,12 @@ static int find_slot(struct px_world *w)
 
 static uint32_t next_domid(struct px_world *w)
 {
+        if (w->reserved) {
+                w->reserved = false;
+                if (w->reserved_domid >= w->next_domid)
+                        w->next_domid = w->reserved_domid + 1;
+                return w->reserved_domid;
+        }
         while (px_domain_find(w, w->next_domid))
                 w->next_domid = (w->next_domid + 1) % FIRST_RESERVED_DOMID;
         return w->next_domid++ % FIRST_RESERVED_DOMID;
@@ -148,6 +154,17 @@ static int domain_memory(struct px_domain *d)
         d->grants = calloc(d->entries, sizeof(*d->grants));
         d->ports = calloc(PXW_PORTS, sizeof(*d->ports));
         return d->frame_used && d->grants && d->ports ? 0 : -ENOMEM;
+}
+
+int px_domain_reserve(struct px_world *w, uint32_t domid)
+{
+        if (domid >= FIRST_RESERVED_DOMID)
+                return -EDOM;
+        if (px_domain_find(w, domid))
+                return -EBUSY;
+        w->reserved_domid = domid;
+        w->reserved = true;
+        return 0;
 }
 
 int px_domain_create(struct px_world *w, const char *name, uint64_t mem_bytes,

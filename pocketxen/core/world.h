@@ -94,6 +94,8 @@ struct px_pair {
 struct px_world {
         struct px_domain *domains[PXW_SLOTS];
         uint32_t next_domid, next_slot, next_handle;
+        bool reserved; /* the next domain gets reserved_domid */
+        uint32_t reserved_domid;
         LIST_HEAD(, px_handle) handles;
         LIST_HEAD(, px_pair) pairs;
         unsigned npairs;
@@ -110,6 +112,10 @@ void px_world_destroy(struct px_world *w);
 
 /* ---- domains (domain.c) ----------------------------------------------------
  */
+/* The next domain that is created gets this number; Xen too hands numbers out
+ * again. -EBUSY: there is one, perhaps a dying one; -EDOM: no domain's number.
+ */
+int px_domain_reserve(struct px_world *w, uint32_t domid);
 /* The first one is Domain-0. -ENOSPC: PXW_SLOTS are taken; -EEXIST: the name
  * is; -EINVAL: the name or the size. */
 int px_domain_create(struct px_world *w, const char *name, uint64_t mem_bytes,

@@ -51,8 +51,29 @@ static const char *str(struct json_object *o, const char *key)
                        : NULL;
 }
 
+static const char *reserve(struct server *s, struct json_object *in)
+{
+        struct json_object *domid;
+        int64_t n;
+
+        if (!json_object_object_get_ex(in, "domid", &domid))
+                return NULL;
+        n = json_object_get_int64(domid);
+        switch (px_domain_reserve(
+                s->world, n < 0 || n > UINT16_MAX ? UINT32_MAX : (uint32_t)n)) {
+        case 0:
+                return NULL;
+        case -EBUSY:
+                return "a domain of that number exists, or is still dying: see "
+                       "pocketxen list";
+        default:
+                return "a domain's number is 0 to 32751";
+        }
+}
+
 static struct json_object *create(struct server *s, struct json_object *in)
 {
+        const char *refused;
         struct json_object *mem, *o;
         const char *name = str(in, "name");
         struct srv_domain *d;
@@ -60,7 +81,11 @@ static struct json_object *create(struct server *s, struct json_object *in)
 
         if (!name || !json_object_object_get_ex(in, "mem_bytes", &mem))
                 return failure("create needs a name and mem_bytes");
+        refused = reserve(s, in);
+        if (refused)
+                return failure(refused);
         ret = srv_domain_create(s, name, json_object_get_uint64(mem), &d);
+        s->world->reserved = false;
         switch (ret) {
         case 0:
                 o = success();

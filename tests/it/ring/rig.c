@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 char rig_said[1 << 20];
+uint32_t rig_domid;
 
 static const char *env(const char *name)
 {
@@ -286,10 +287,16 @@ struct guest *guest_create_disk(const char *name, uint32_t vdev,
 {
         static unsigned serial;
         struct guest *g = calloc(1, sizeof(*g));
+        char number[32] = "";
 
         assert_non_null(g);
         snprintf(g->name, sizeof(g->name), "g%u", ++serial);
-        assert_int_equal(rig_run("%s create %s", env("POCKETXEN"), g->name), 0);
+        if (rig_domid)
+                snprintf(number, sizeof(number), "--domid %u", rig_domid);
+        rig_domid = 0;
+        if (rig_run("%s create %s %s 2>&1", env("POCKETXEN"), number,
+                    g->name) != 0)
+                fail_msg("create: %s", rig_said);
         g->domid = (uint32_t)atoi(rig_said);
         add_disk(g, name, vdev, target, options);
         return g;

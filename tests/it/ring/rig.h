@@ -53,6 +53,8 @@ struct guest {
 
 /* A new domain, and a disk for it: `evergrant attach … xvda TARGET OPTIONS`. */
 struct guest *guest_create(const char *target, const char *options);
+/* The number that the next one's domain gets; 0: a new one. */
+extern uint32_t rig_domid;
 /* The same with another name for the disk. */
 struct guest *guest_create_disk(const char *name, uint32_t vdev,
                                 const char *target, const char *options);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Xen hands a domain's number out again. Whatever the daemon keeps by domid,
+ * gref or port of the dead one must not reach its successor. */
+#include "life.h"
+
+#include <stdlib.h>
+
+#define PAGES 8u
+#define INFLIGHT 16u
+static const struct connect_opts persistent = {.persistent = true};
+
+static bool is_all(const struct page *p, uint8_t byte)
+{
+        for (unsigned i = 0; i < 4096; i++)
+                if (p->bytes[i] != byte)
+                        return false;
+        return true;
+}
+
+static void share(struct guest *g, struct page *p, unsigned n, uint8_t byte)
+{
+        for (unsigned i = 0; i < n; i++) {
+                guest_page(g, &p[i], true);
+                memset(p[i].bytes, byte, 4096);
+        }
+}
+
+/* Also where a page of it was mapped: Xen frees the number with the last. */
+static void wait_until_free(uint32_t domid)
+{
+        int tries = 0;
+
+        while (rig_run("%s list --json | jq -e '.domains[] | "
+                       "select(.domid == %u)'",
+                       getenv("POCKETXEN"), domid) == 0) {
+                assert_true(++tries < 600);
+                usleep(50000);
+        }
+}
+
+static void wait_until_detached(uint32_t domid)
+{
+        int tries = 0;
+
+        while (rig_run("%s exec 0 -- xenstore-exists "
+                       "/local/domain/0/backend/evergrant/%u",
+                       getenv("POCKETXEN"), domid) == 0) {
+                assert_true(++tries < 600);
+                usleep(50000);
+        }
+}
+
+static void destroy(struct guest *g)
+{
+        assert_int_equal(rig_run("%s destroy %s", getenv("POCKETXEN"), g->name),
+                         0);
+        guest_leave(g);
+}
+
+/* It sees an empty disk, its pages hold what it or a read of its own put
+ * there, and what it writes is found again. */
+static void check_successor(struct guest *g)
+{
+        struct page own[PAGES], mine[PAGES];
+
+        assert_int_equal(guest_account(g).mapped, 0);
+        share(g, own, PAGES, 0x5a); /* the same grefs as the dead one's */
+        guest_connect(g, persistent);
+        share(g, mine, PAGES, 0xa5);
+        assert_int_equal(guest_io(g, BLK_READ, 0, mine, PAGES), BLK_OKAY);
+        for (unsigned i = 0; i < PAGES; i++)
+                assert_true(is_all(&mine[i], 0));
+        for (unsigned i = 0; i < PAGES; i++)
+                memset(mine[i].bytes, 0x33, 4096);
+        assert_int_equal(guest_io(g, BLK_WRITE, 64, mine, PAGES), BLK_OKAY);
+        assert_int_equal(guest_io(g, BLK_READ, 64, own, 1), BLK_OKAY);
+        assert_true(is_all(&own[0], 0x33));
+        /* A request of the dead one may end now, in nobody's pages. */
+        usleep(400000);
+        for (unsigned i = 1; i < PAGES; i++)
+                assert_true(is_all(&own[i], 0x5a));
+        assert_false(front_ring_waiting(&g->ring));
+        guest_disconnect(g);
+        for (unsigned i = 0; i < PAGES; i++) {
+                guest_unshare(g, &own[i]);
+                guest_unshare(g, &mine[i]);
+        }
+}
+
+static void a_number_comes_again_after_a_death_under_load(void **state)
+{
+        struct guest *g;
+        struct page p[PAGES], late[INFLIGHT];
+        uint32_t domid;
+
+        for (int round = 0; round < 3; round++) {
+                g = guest_create("fault:read-delay-ms=300:ram:8M", "");
+                domid = g->domid;
+                guest_connect(g, persistent);
+                share(g, p, PAGES, 0x77);
+                share(g, late, INFLIGHT, 0x78);
+                for (unsigned i = 0; i < 4; i++)
+                        assert_int_equal(
+                                guest_io(g, BLK_WRITE, i * 64, p, PAGES),
+                                BLK_OKAY);
+                for (unsigned i = 0; i < INFLIGHT; i++)
+                        guest_put(g, BLK_READ, i * 8, &late[i], 1);
+                guest_kick(g);
+                destroy(g);
+                wait_until_free(domid);
+                wait_until_detached(domid);
+                rig_domid = domid;
+                g = guest_create("ram:8M", "");
+                assert_int_equal(g->domid, domid);
+                check_successor(g);
+                guest_destroy(g);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_number_comes_again_after_a_death_under_load),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
