@@ -88,6 +88,18 @@ guest g1 b xvda
 end_guest b
 xl_remove 1 $V
 
+say "refused for another reason: it does not stay with the driver"
+stop_daemon
+: >"$T/unbound"
+xl_nodes 1 $V ram:4M
+claim
+xl_script 1 $V && fail "attached without a daemon"
+assert_has "$XL_ERROR" "evergrantd is not running"
+assert_eq "$(cat "$T/unbound")" vbd-1-$V "what was unbound"
+assert_eq "$(node $B/state)" 6 "the state that ends libxl's wait"
+nothing_left
+start_daemon --io-threads 1
+
 say "a driver that does not let go: refused, and nothing is left"
 : >"$T/stubborn"
 xl_nodes 1 $V ram:4M
