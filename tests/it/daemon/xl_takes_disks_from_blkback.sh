@@ -22,8 +22,8 @@ claim() {
 # Lets go of what is written into unbind, as long as $T/stubborn is absent.
 driver() {
         while read -r device <>"$DRIVER/unbind"; do
-                [ -e "$T/stubborn" ] || rm -f "$DRIVER/$device"
                 echo "$device" >>"$T/unbound"
+                [ -e "$T/stubborn" ] || rm -f "$DRIVER/$device"
         done
 }
 
