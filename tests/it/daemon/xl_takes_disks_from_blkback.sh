@@ -22,8 +22,8 @@ claim() {
 # Lets go of what is written into unbind, as long as $T/stubborn is absent.
 driver() {
         while read -r device <>"$DRIVER/unbind"; do
-                [ -e "$T/stubborn" ] || rm -f "$DRIVER/$device"
                 echo "$device" >>"$T/unbound"
+                [ -e "$T/stubborn" ] || rm -f "$DRIVER/$device"
         done
 }
 
@@ -87,6 +87,18 @@ assert_eq "$(node $B/multi-queue-max-queues)" 1 "the rings that we offer"
 guest g1 b xvda
 end_guest b
 xl_remove 1 $V
+
+say "refused for another reason: it does not stay with the driver"
+stop_daemon
+: >"$T/unbound"
+xl_nodes 1 $V ram:4M
+claim
+xl_script 1 $V && fail "attached without a daemon"
+assert_has "$XL_ERROR" "evergrantd is not running"
+assert_eq "$(cat "$T/unbound")" vbd-1-$V "what was unbound"
+assert_eq "$(node $B/state)" 6 "the state that ends libxl's wait"
+nothing_left
+start_daemon --io-threads 1
 
 say "a driver that does not let go: refused, and nothing is left"
 : >"$T/stubborn"
