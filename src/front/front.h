@@ -410,8 +410,6 @@ int front_run_callbacks(struct eg_disk *d);
 /* Only the rings, and without asking for an event; no system call unless
  * the backend wants one. */
 void front_process_responses(struct eg_disk *d);
-/* Asks for events. True: a response is there already. */
-bool front_ask(struct eg_disk *d);
 /* Polls for up to timeout_ms (-1: no limit) without the lock. */
 void front_wait(struct eg_disk *d, int timeout_ms);
 

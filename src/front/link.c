@@ -58,8 +58,8 @@ static int queue_create(struct eg_disk *d, struct front_queue *q, struct err *e)
                 return err_set(e, ret,
                                "cannot share %u pages for the ring: %s%s",
                                1u << d->order, strerror(-ret),
-                               ret == -ENOSPC ? "; raise this domain's limit, "
-                                                FRONT_SHARE_LIMIT
+                               ret == -ENOSPC ? "; raise this domain's "
+                                                "limit, " FRONT_SHARE_LIMIT
                                               : "");
         }
         d->past_shares++;

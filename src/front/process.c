@@ -42,19 +42,6 @@ static void take_responses(struct eg_disk *d, bool ask)
                 take_queue(d, &d->queue[i], ask);
 }
 
-bool front_ask(struct eg_disk *d)
-{
-        bool any = false;
-
-        for (unsigned i = 0; i < d->nqueues && d->state == FRONT_CONNECTED;
-             i++) {
-                struct front_ring *r = &d->queue[i].ring;
-
-                any |= front_ring_final_check(r) || r->broken;
-        }
-        return any;
-}
-
 void front_process_responses(struct eg_disk *d)
 {
         take_responses(d, false);

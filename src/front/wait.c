@@ -72,7 +72,10 @@ void front_wait_and_process(struct eg_disk *d, int timeout_ms, const bool *stop)
                         front_process_responses(d);
                         return;
                 }
-        } else if (!front_ask(d) && timeout_ms) {
+        } else if (timeout_ms) {
+                /* What was found by looking since the last front_process has
+                 * left its event pending: then this returns at once, and
+                 * front_process asks for the next one. */
                 start = clock_ns();
                 front_wait(d, timeout_ms);
                 polling_slept(&d->polling, start, clock_ns());
