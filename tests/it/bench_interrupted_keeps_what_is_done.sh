@@ -8,7 +8,9 @@
 # start_bench: a run without end, once a point is done.
 start_bench() {
         rm -rf "$T/out" "$T/progress.log"
-        "$BENCH" scale --guests 2 --modes persistent,map --ops read \
+        # Whoever runs this under nohup: the signals arrive all the same.
+        env --default-signal=HUP,INT,TERM "$BENCH" scale \
+                --guests 2 --modes persistent,map --ops read \
                 --seconds 0.1 --rounds 1000 --out "$T/out" \
                 >"$T/bench.log" 2>"$T/progress.log" </dev/null &
         pid=$!
