@@ -46,13 +46,20 @@ mutant() {
 END
 }
 
+unset MUTANTS_MINUTES # of a run that this test may be part of
 say "one is killed; the work tree stays as it was"
 mutant killed "equal" "3 * n"
 before=$(cat "$P/main.c")
 assert_status 0 "$P/scripts/mutants"
 assert_has "$OUT" "killed   killed by equal: doubling"
-assert_eq "$(tail -n 1 <<<"$OUT")" "1 killed, 0 survived" "the last line"
+assert_eq "$(tail -n 1 <<<"$OUT")" "1 killed, 0 survived, 0 skipped" "the last line"
 assert_eq "$(cat "$P/main.c")" "$before" "main.c"
+
+say "what there is no time for is skipped, and said"
+MUTANTS_MINUTES=0 assert_status 0 "$P/scripts/mutants"
+assert_has "$OUT" "skipped  killed: no time left"
+assert_eq "$(tail -n 1 <<<"$OUT")" "0 killed, 0 survived, 1 skipped" "the last line"
+MUTANTS_MINUTES=soon assert_status 2 "$P/scripts/mutants"
 
 say "a mutant that hangs is killed by the test's time" # meson's 30 s
 mutant hangs "equal" "({ for (;;) ; n; })"
@@ -73,7 +80,7 @@ for name in survives:SURVIVED unbuildable:BROKEN unappliable:BROKEN \
         grep -qE "^${name#*:} +${name%:*}" <<<"$OUT" ||
                 fail "${name%:*} is not ${name#*:}: $OUT"
 done
-assert_eq "$(tail -n 1 <<<"$OUT")" "2 killed, 6 survived" "the last line"
+assert_eq "$(tail -n 1 <<<"$OUT")" "2 killed, 6 survived, 0 skipped" "the last line"
 
 say "one that is red before any mutant judges nothing"
 sed -i 's/!= 6/!= 7/' "$P/main.c"
