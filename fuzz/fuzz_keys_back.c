@@ -60,29 +60,64 @@ static bool number(const char *key, bool may_lack, uint64_t max,
 }
 
 /* One queue's keys: at the top if it is the only one, else below queue-N. */
+static const char *dir_of(unsigned queues, unsigned q)
+{
+        static char dir[24];
+
+        dir[0] = '\0';
+        if (queues > 1)
+                snprintf(dir, sizeof(dir), "queue-%u/", q);
+        return dir;
+}
+
+static bool ref_of(unsigned queues, unsigned q, uint64_t order, unsigned i,
+                   uint64_t *ref)
+{
+        const char *dir = dir_of(queues, q);
+        char key[64];
+
+        if (order)
+                snprintf(key, sizeof(key), "%sring-ref%u", dir, i);
+        else
+                snprintf(key, sizeof(key), "%sring-ref", dir);
+        /* The other name counts only for one who wrote an order. */
+        if (!order && !value_of(key) && value_of("ring-page-order"))
+                snprintf(key, sizeof(key), "%sring-ref0", dir);
+        return number(key, false, UINT32_MAX, 0, ref);
+}
+
 static bool ring_good(unsigned queues, unsigned q, uint64_t order,
                       const struct connect_keys *k)
 {
-        char dir[16] = "", key[64];
+        char key[64];
         uint64_t ref, port;
 
-        if (queues > 1)
-                snprintf(dir, sizeof(dir), "queue-%u/", q);
-        for (unsigned i = 0; i < 1u << order; i++) {
-                if (order)
-                        snprintf(key, sizeof(key), "%sring-ref%u", dir, i);
-                else
-                        snprintf(key, sizeof(key), "%sring-ref", dir);
-                /* The other name counts only for one who wrote an order. */
-                if (!order && !value_of(key) && value_of("ring-page-order"))
-                        snprintf(key, sizeof(key), "%sring-ref0", dir);
-                if (!number(key, false, UINT32_MAX, 0, &ref) ||
+        for (unsigned i = 0; i < 1u << order; i++)
+                if (!ref_of(queues, q, order, i, &ref) ||
                     (k && k->rings[q].refs[i] != ref))
                         return false;
-        }
-        snprintf(key, sizeof(key), "%sevent-channel", dir);
+        snprintf(key, sizeof(key), "%sevent-channel", dir_of(queues, q));
         return number(key, false, UINT32_MAX, 0, &port) &&
                (!k || k->rings[q].event_channel == port);
+}
+
+/* No page is two rings, or two pages of one. */
+static bool refs_differ(unsigned queues, uint64_t order)
+{
+        uint64_t seen[16 * 16];
+        unsigned n = 0;
+
+        for (unsigned q = 0; q < queues; q++) {
+                for (unsigned i = 0; i < 1u << order; i++) {
+                        if (!ref_of(queues, q, order, i, &seen[n]))
+                                return false;
+                        for (unsigned k = 0; k < n; k++)
+                                if (seen[k] == seen[n])
+                                        return false;
+                        n++;
+                }
+        }
+        return true;
 }
 
 static bool protocol_good(const struct connect_keys *k)
@@ -112,6 +147,8 @@ static bool good(const struct connect_offer *o, const struct connect_keys *k)
         for (unsigned q = 0; q < queues; q++)
                 if (!ring_good((unsigned)queues, q, order, k))
                         return false;
+        if (!refs_differ((unsigned)queues, order))
+                return false;
         return protocol_good(k) &&
                number("feature-persistent", true, 1, 0, &persistent) &&
                (!k || k->persistent == (persistent == 1));

@@ -202,13 +202,16 @@ static void domain_death_unmaps_everything(void **state)
 }
 
 /* S16: kept and transient grants in one request. */
-/* False: the timer that makes room 100 ms after an overflow was faster than
- * the looks at the accounts. */
-static bool mixed_request(struct guest *g)
+/* The timer that makes room 100 ms after an overflow gives up one page at most:
+ * what it did must not be taken for the request's doing. */
+static void a_mixed_request_unmaps_only_what_is_transient(void **state)
 {
+        struct guest *g = guest_create("ram:8M", "--grants persistent "
+                                                 "--max-persistent 3");
         struct account before, after;
         struct page p[8];
-        bool kept[8];
+        uint64_t evicted;
+        unsigned kept = 0;
 
         guest_connect(g, persistent);
         share_pages(g, p, 8);
@@ -216,32 +219,19 @@ static bool mixed_request(struct guest *g)
         before = guest_account(g);
         assert_int_equal(guest_io(g, BLK_WRITE, 0, p, 8), BLK_OKAY);
         after = guest_account(g);
-        for (unsigned i = 0; i < 8; i++)
-                kept[i] = gref_pins(g, p[i].gref, false);
-        if (guest_counter(g, "evicted_lru"))
-                return false;
+        evicted = guest_counter(g, "evicted_lru");
+        assert_true(evicted <= 1);
         assert_int_equal(after.map_pages - before.map_pages, 5);
         assert_int_equal(after.map_calls - before.map_calls, 1);
-        assert_int_equal(after.unmap_pages - before.unmap_pages, 5);
-        assert_int_equal(after.unmap_calls - before.unmap_calls, 1);
-        for (unsigned i = 0; i < 8; i++)
-                assert_int_equal(kept[i], i < 3);
+        assert_in_range(after.unmap_pages - before.unmap_pages, 5, 5 + evicted);
+        assert_in_range(after.unmap_calls - before.unmap_calls, 1, 1 + evicted);
+        for (unsigned i = 0; i < 3; i++)
+                kept += gref_pins(g, p[i].gref, false);
+        assert_in_range(kept, 2, 3);
+        for (unsigned i = 3; i < 8; i++)
+                assert_false(gref_pins(g, p[i].gref, false));
         write_and_read(g, p, 8, 64);
-        return true;
-}
-
-static void a_mixed_request_unmaps_only_what_is_transient(void **state)
-{
-        bool seen = false;
-
-        for (unsigned i = 0; i < 50 && !seen; i++) {
-                struct guest *g = guest_create("ram:8M", "--grants persistent "
-                                                         "--max-persistent 3");
-
-                seen = mixed_request(g);
-                guest_destroy(g);
-        }
-        assert_true(seen);
+        guest_destroy(g);
 }
 
 /* S17: any cap is correct, 0 is the plain mode. */
