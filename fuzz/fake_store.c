@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_NODES 200
+#define MAX_NODES 1000 /* 16 rings of 16 pages each */
 
 static struct {
         char *path, *value;

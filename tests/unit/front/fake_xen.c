@@ -419,8 +419,9 @@ static bool ring_looked_at(int port)
                 void *shared = fake.rings[i].shared;
 
                 if (fake.ports[i] == port &&
-                    *ring_word(shared, RING_RSP_EVENT) !=
-                            *ring_word(shared, RING_RSP_PROD) + 1)
+                    ring_load_once(ring_word(shared, RING_RSP_EVENT)) !=
+                            ring_load_once(ring_word(shared, RING_RSP_PROD)) +
+                                    1)
                         return false;
         }
         return true;
