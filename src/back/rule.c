@@ -2,10 +2,9 @@
 /* Copy or map? Measured on the platform in use, with pages that this domain
  * shares with itself. */
 #include "back.h"
+#include "common/clock.h"
 #include "xen/grants.h"
 #include "xen/shares.h"
-
-#include <time.h>
 
 #define ROUNDS 15u
 #define BUDGET_NS 20000000u /* for all of it */
@@ -19,14 +18,6 @@ struct bench {
         void *pages;
         char *local;
 };
-
-static uint64_t clock_ns(void)
-{
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* XEN.md: map and unmap 314 and 436 us, copy 43 and 83 us, for 1 and 11
  * segments on Xen 4.17. Under emulation, so only the ratio is worth much: on

@@ -12,24 +12,16 @@
  *
  * The clock is read twice a batch: when requests are taken and when their
  * responses become visible; that difference is the latency counted. */
+#include "common/clock.h"
 #include "queue.h"
 #include "stats.h"
 #include "thread.h"
 
 #include <errno.h>
-#include <time.h>
 
 static void start(struct back_request *r);
 static void finish(struct back_request *r, int error);
 static void respond(struct back_request *r, enum blk_status status);
-
-static uint64_t clock_ns(void)
-{
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* ---- drain ---------------------------------------------------------------*/
 

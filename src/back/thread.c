@@ -2,6 +2,7 @@
 /* Sets an I/O thread up, sends its events to queues by port, and gives each
  * queue that did something its end of the turn. */
 #include "thread.h"
+#include "common/clock.h"
 #include "queue.h"
 #include "stats.h"
 
@@ -9,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* Ports looked at before the loop gets its turn; the rest is still pending. */
 #define EVENTS_PER_TURN 256u
@@ -173,12 +173,9 @@ void back_thread_grants_put(struct back_thread *t, struct back_grant_handle *g)
 uint64_t back_thread_stuck_ms(const struct back_thread *t)
 {
         uint64_t since = stat_get(&t->in_call_ns);
-        struct timespec ts;
-        uint64_t now;
+        uint64_t now = clock_ns();
 
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-        return since && since < now ? (now - since) / 1000000u : 0;
+        return since && since < now ? (now - since) / CLOCK_NS_PER_MS : 0;
 }
 
 /* ---- life ----------------------------------------------------------------*/

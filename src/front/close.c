@@ -21,7 +21,7 @@ static bool backend_over(struct eg_disk *d, bool closing_is_enough)
 
 static bool wait_over(struct eg_disk *d, bool closing_is_enough)
 {
-        uint64_t deadline = front_now_ms() + d->opts.close_timeout_ms;
+        uint64_t deadline = clock_ms() + d->opts.close_timeout_ms;
 
         while (!backend_over(d, closing_is_enough)) {
                 int left = front_remaining_ms(deadline);
@@ -58,7 +58,7 @@ void eg_close(struct eg_disk *d)
         if (!d)
                 return;
         pthread_mutex_lock(&d->lock);
-        deadline = front_now_ms() + d->opts.close_timeout_ms;
+        deadline = clock_ms() + d->opts.close_timeout_ms;
         front_dispatch(d);
         front_publish(d);
         while (d->accepted != d->finished && d->state != FRONT_DEAD) {

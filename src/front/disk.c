@@ -137,7 +137,7 @@ static void begin(struct eg_disk *d)
 
 static int connect_disk(struct eg_disk *d, struct err *e)
 {
-        uint64_t deadline = front_now_ms() + d->opts.connect_timeout_ms;
+        uint64_t deadline = clock_ms() + d->opts.connect_timeout_ms;
 
         begin(d);
         while (d->state != FRONT_CONNECTED && d->state != FRONT_DEAD) {

@@ -11,19 +11,10 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
-#include <time.h>
-
-uint64_t front_now_ms(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 int front_remaining_ms(uint64_t deadline_ms)
 {
-        uint64_t now = front_now_ms();
+        uint64_t now = clock_ms();
 
         return now >= deadline_ms ? 0
                                   : (int)min_u64(deadline_ms - now, INT32_MAX);

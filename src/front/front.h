@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "common/clock.h"
 #include "common/polling.h"
 #include "evergrant.h"
 #include "grant/pool.h"
@@ -261,7 +262,6 @@ bool front_keys_offline(struct eg_disk *d);
 
 /* ---- fds.c --------------------------------------------------------------- */
 
-uint64_t front_now_ms(void);
 /* 0 once the deadline is there. */
 int front_remaining_ms(uint64_t deadline_ms);
 /* -EBUSY: another process of this domain has the disk. */

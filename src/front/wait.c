@@ -5,20 +5,11 @@
 #include "front.h"
 
 #include <sched.h>
-#include <time.h>
 
 #define LOOKS_PER_CLOCK 32u
 /* Times that responses may be found by looking, until xenstore's and the
  * timer's descriptors are looked at too. */
 #define LOOKS_PER_PROCESS 64u
-
-static uint64_t clock_ns(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static bool any_response(struct eg_disk *d)
 {

@@ -7,19 +7,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
-
-uint64_t loop_clock_ns(void)
-{
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static void read_clock(struct loop *l)
 {
-        l->now_ms = loop_clock_ns() / 1000000;
+        l->now_ms = clock_ms();
 }
 
 int loop_create(struct loop **out, const struct loop_opts *opts)
@@ -185,7 +176,7 @@ static void wait_for_events(struct loop *l)
                 if (atomic_load(&l->posted))
                         timeout_ms = 0;
                 else if (l->poller)
-                        start_ns = loop_clock_ns();
+                        start_ns = clock_ns();
         }
         if (l->uring_ok)
                 loop_uring_wait(l, timeout_ms);
@@ -193,7 +184,7 @@ static void wait_for_events(struct loop *l)
                 loop_poll_wait(l, timeout_ms);
         atomic_store_explicit(&l->sleeping, false, memory_order_relaxed);
         if (start_ns)
-                polling_slept(&l->polling, start_ns, loop_clock_ns());
+                polling_slept(&l->polling, start_ns, clock_ns());
 }
 
 void loop_run(struct loop *l)

@@ -6,6 +6,7 @@
 
 #include "loop.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <liburing.h>
@@ -57,7 +58,6 @@ struct loop {
 
 /* loop.c */
 #define WAIT_FOREVER UINT64_MAX
-uint64_t loop_clock_ns(void);
 void loop_watch_ready(struct loop_watch *w);
 
 /* loop_spin.c. True: there is something to do, the loop must not sleep. */

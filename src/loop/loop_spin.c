@@ -46,7 +46,7 @@ static bool anything(struct loop *l)
 
 static bool look_around(struct loop *l, uint64_t window_ns)
 {
-        uint64_t start = loop_clock_ns(), now = start, before;
+        uint64_t start = clock_ns(), now = start, before;
         bool found = false, preempted = false;
 
         /* What the turn queued goes to the kernel first. */
@@ -59,7 +59,7 @@ static bool look_around(struct loop *l, uint64_t window_ns)
                                 polling_relax();
                 }
                 before = now;
-                now = loop_clock_ns();
+                now = clock_ns();
                 preempted |= !found && now - before > POLLING_PREEMPTED_NS;
                 /* Perhaps by the very thread that we wait for. */
                 if (preempted && !found)
@@ -77,7 +77,7 @@ bool loop_spin(struct loop *l)
         if (!l->poller)
                 return false;
         if (l->polling.mode != POLLING_OFF) {
-                window_ns = polling_window(&l->polling, loop_clock_ns());
+                window_ns = polling_window(&l->polling, clock_ns());
                 if (window_ns && look_around(l, window_ns))
                         return true;
         }

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <xengnttab.h>
 
+#include "common/clock.h"
 #include "patience.h"
 #include "quiet.h"
 
@@ -22,17 +22,9 @@ struct xen_grants {
         xengnttab_grant_copy_segment_t batch[COPY_BATCH];
 };
 
-static uint64_t now_ns(void)
-{
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static uint64_t begin_call(struct xen_grants *g)
 {
-        uint64_t start_ns = now_ns();
+        uint64_t start_ns = clock_ns();
 
         __atomic_store_n(g->since_ns, start_ns, __ATOMIC_RELAXED);
         errno = 0;
@@ -43,7 +35,7 @@ static uint64_t begin_call(struct xen_grants *g)
 static void end_call(struct xen_grants *g, uint64_t start_ns)
 {
         __atomic_store_n(g->since_ns, 0, __ATOMIC_RELAXED);
-        if (now_ns() - start_ns > SLOW_NS)
+        if (clock_ns() - start_ns > SLOW_NS)
                 g->count.slow_calls++;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "patience.h"
 
+#include "common/clock.h"
 #include "common/util.h"
 
 #include <errno.h>
@@ -21,14 +22,6 @@ static _Thread_local struct {
         uint32_t domid;
         struct account domains[DOMAINS];
 } waiting;
-
-static uint64_t now_ns(void)
-{
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* The domain's, or the one that began first, made anew: a domain cannot push
  * itself out. */
@@ -68,12 +61,12 @@ int usleep(useconds_t us)
 
         if (!waiting.out)
                 return sleep_us(us);
-        start = now_ns();
+        start = clock_ns();
         a = account_of(waiting.domid, start);
         if (a->spent_ns >= XEN_PATIENCE_MS * 1000000ull)
                 longjmp(*waiting.out, 1);
         ret = sleep_us(us);
-        a->spent_ns += now_ns() - start;
+        a->spent_ns += clock_ns() - start;
         return ret;
 }
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The one clock: it does not jump, and every length of time is taken by it. */
+#ifndef EVERGRANT_COMMON_CLOCK_H
+#define EVERGRANT_COMMON_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define CLOCK_NS_PER_MS 1000000u
+
+static inline uint64_t clock_ns(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static inline uint64_t clock_ms(void)
+{
+        return clock_ns() / CLOCK_NS_PER_MS;
+}
+
+#endif
