@@ -54,20 +54,19 @@ static void rest(struct polling *p, uint64_t now_ns)
         p->rest_ns = min_u64(2 * p->rest_ns, POLLING_REST_MOST_NS);
 }
 
-void polling_looked(struct polling *p, uint64_t start_ns, uint64_t now_ns,
-                    bool found, bool preempted)
+void polling_looked(struct polling *p, const struct polling_look *l)
 {
-        uint64_t took = now_ns - start_ns;
+        uint64_t took = l->now_ns - l->start_ns;
 
         p->n.looks++;
-        p->n.finds += found;
+        p->n.finds += l->found;
         p->n.spent_ns += took;
         if (p->mode != POLLING_AUTO)
                 return;
-        if (!found || took > POLLING_FREE_NS)
+        if (!l->found || took > POLLING_FREE_NS)
                 p->charged_ns += took;
-        if (preempted)
-                rest(p, now_ns);
+        if (l->preempted)
+                rest(p, l->now_ns);
 }
 
 void polling_slept(struct polling *p, uint64_t start_ns, uint64_t now_ns)

@@ -44,10 +44,33 @@ void polling_init(struct polling *p, enum polling_mode mode);
 /* How long to look around before sleeping; 0: not at all. */
 uint64_t polling_window(struct polling *p, uint64_t now_ns);
 
-/* It has looked from `start` to `now`. preempted: between two readings of the
- * clock more than POLLING_PREEMPTED_NS went by. */
-void polling_looked(struct polling *p, uint64_t start_ns, uint64_t now_ns,
-                    bool found, bool preempted);
+/* One look around: POLLING_LOOKS looks, the clock, and so on until `found`,
+ * which the caller sets, or the end of the window. */
+struct polling_look {
+        uint64_t start_ns, now_ns, window_ns;
+        bool found;
+        bool preempted; /* POLLING_PREEMPTED_NS went by between two readings */
+};
+#define POLLING_LOOKS 32u
+
+static inline void polling_look_begin(struct polling_look *l,
+                                      uint64_t window_ns, uint64_t now_ns)
+{
+        *l = (struct polling_look){
+                .start_ns = now_ns, .now_ns = now_ns, .window_ns = window_ns};
+}
+
+/* True: look again, after sched_yield if it was preempted: perhaps by the very
+ * thread that it waits for. */
+static inline bool polling_look_again(struct polling_look *l, uint64_t now_ns)
+{
+        l->preempted |= !l->found && now_ns - l->now_ns > POLLING_PREEMPTED_NS;
+        l->now_ns = now_ns;
+        return !l->found && now_ns - l->start_ns < l->window_ns;
+}
+
+/* It has looked from `start` to `now`. */
+void polling_looked(struct polling *p, const struct polling_look *l);
 
 /* It has slept from `start` to `now`. */
 void polling_slept(struct polling *p, uint64_t start_ns, uint64_t now_ns);

@@ -6,7 +6,6 @@
 
 #include <sched.h>
 
-#define LOOKS_PER_CLOCK 32u
 /* Times that responses may be found by looking, until xenstore's and the
  * timer's descriptors are looked at too. */
 #define LOOKS_PER_PROCESS 64u
@@ -23,42 +22,39 @@ static bool any_response(struct eg_disk *d)
 }
 
 /* Other threads get the lock between two readings of the clock. */
-static bool look(struct eg_disk *d, const bool *stop)
+static bool look_around(struct eg_disk *d, const bool *stop)
 {
-        uint64_t start = clock_ns(), now = start, before;
-        uint64_t window_ns = polling_window(&d->polling, start);
-        bool found = false, preempted = false;
+        struct polling_look look;
+        uint64_t now = clock_ns(), window_ns = polling_window(&d->polling, now);
 
         if (!window_ns || d->state != FRONT_CONNECTED)
                 return false;
-        do {
-                for (unsigned i = 0; i < LOOKS_PER_CLOCK && !found; i++) {
-                        found = any_response(d);
-                        if (!found)
+        polling_look_begin(&look, window_ns, now);
+        for (;;) {
+                for (unsigned i = 0; i < POLLING_LOOKS && !look.found; i++) {
+                        look.found = any_response(d);
+                        if (!look.found)
                                 polling_relax();
                 }
-                before = now;
-                now = clock_ns();
-                preempted |= !found && now - before > POLLING_PREEMPTED_NS;
-                if (!found) {
-                        pthread_mutex_unlock(&d->lock);
-                        /* Perhaps by the very thread that we wait for. */
-                        if (preempted)
-                                sched_yield();
-                        pthread_mutex_lock(&d->lock);
-                        found = (stop && *stop) || d->done.n;
-                }
-        } while (!found && now - start < window_ns &&
-                 d->state == FRONT_CONNECTED);
-        polling_looked(&d->polling, start, now, found, preempted);
-        return found;
+                if (!polling_look_again(&look, clock_ns()))
+                        break;
+                pthread_mutex_unlock(&d->lock);
+                if (look.preempted)
+                        sched_yield();
+                pthread_mutex_lock(&d->lock);
+                look.found = (stop && *stop) || d->done.n;
+                if (look.found || d->state != FRONT_CONNECTED)
+                        break;
+        }
+        polling_looked(&d->polling, &look);
+        return look.found;
 }
 
 void front_wait_and_process(struct eg_disk *d, int timeout_ms, const bool *stop)
 {
         uint64_t start;
 
-        if (look(d, stop)) {
+        if (look_around(d, stop)) {
                 if (++d->looks < LOOKS_PER_PROCESS) {
                         front_process_responses(d);
                         return;

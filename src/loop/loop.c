@@ -175,7 +175,7 @@ static void wait_for_events(struct loop *l)
                 atomic_store(&l->sleeping, true);
                 if (atomic_load(&l->posted))
                         timeout_ms = 0;
-                else if (l->poller)
+                else if (l->polling.mode == POLLING_AUTO)
                         start_ns = clock_ns();
         }
         if (l->uring_ok)

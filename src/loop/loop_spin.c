@@ -6,8 +6,6 @@
 
 #include <sched.h>
 
-#define LOOKS_PER_CLOCK 32u
-
 void loop_set_poller(struct loop *l, struct loop_poller *p)
 {
         l->poller = p;
@@ -46,28 +44,27 @@ static bool anything(struct loop *l)
 
 static bool look_around(struct loop *l, uint64_t window_ns)
 {
-        uint64_t start = clock_ns(), now = start, before;
-        bool found = false, preempted = false;
+        struct polling_look look;
 
-        /* What the turn queued goes to the kernel first. */
+        /* What the turn queued goes to the kernel first, and its time is no
+         * time of looking. */
         if (l->uring_ok)
                 loop_uring_wait(l, 0);
-        do {
-                for (unsigned i = 0; i < LOOKS_PER_CLOCK && !found; i++) {
-                        found = anything(l);
-                        if (!found)
+        polling_look_begin(&look, window_ns, clock_ns());
+        for (;;) {
+                for (unsigned i = 0; i < POLLING_LOOKS && !look.found; i++) {
+                        look.found = anything(l);
+                        if (!look.found)
                                 polling_relax();
                 }
-                before = now;
-                now = clock_ns();
-                preempted |= !found && now - before > POLLING_PREEMPTED_NS;
-                /* Perhaps by the very thread that we wait for. */
-                if (preempted && !found)
+                if (!polling_look_again(&look, clock_ns()))
+                        break;
+                if (look.preempted)
                         sched_yield();
-        } while (!found && now - start < window_ns);
-        polling_looked(&l->polling, start, now, found, preempted);
+        }
+        polling_looked(&l->polling, &look);
         publish(l);
-        return found;
+        return look.found;
 }
 
 bool loop_spin(struct loop *l)

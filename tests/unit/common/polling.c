@@ -17,6 +17,16 @@ static struct polling started(enum polling_mode mode)
         return p;
 }
 
+/* A look around that took from `start` to `now`. */
+static void looked(struct polling *p, uint64_t start_ns, uint64_t now_ns,
+                   bool found, bool preempted)
+{
+        polling_looked(p, &(struct polling_look){.start_ns = start_ns,
+                                                 .now_ns = now_ns,
+                                                 .found = found,
+                                                 .preempted = preempted});
+}
+
 /* Sleeps of `sleep` ns, n times; the window afterwards. */
 static uint64_t after_sleeps(struct polling *p, uint64_t *now, unsigned n,
                              uint64_t sleep)
@@ -40,7 +50,7 @@ static void on_always_looks(void **state)
         uint64_t now = 5 * MS;
 
         assert_int_equal(polling_window(&p, 0), POLLING_ON_NS);
-        polling_looked(&p, now, now + POLLING_ON_NS, false, true);
+        looked(&p, now, now + POLLING_ON_NS, false, true);
         assert_int_equal(after_sleeps(&p, &now, 20, 900 * MS), POLLING_ON_NS);
 }
 
@@ -71,7 +81,7 @@ static void looking_in_vain_has_a_budget(void **state)
         while (polling_window(&p, now)) {
                 uint64_t took = polling_window(&p, now);
 
-                polling_looked(&p, now, now + took, false, false);
+                looked(&p, now, now + took, false, false);
                 now += took;
                 spent += took;
                 assert_true(spent <= POLLING_PERIOD_NS);
@@ -90,12 +100,12 @@ static void quick_finds_cost_nothing_and_slow_ones_do(void **state)
         after_sleeps(&p, &now, 10, 10 * US);
         for (unsigned i = 0; i < 9000; i++, now += 10 * US) {
                 assert_int_not_equal(polling_window(&p, now), 0);
-                polling_looked(&p, now, now + POLLING_FREE_NS, true, false);
+                looked(&p, now, now + POLLING_FREE_NS, true, false);
         }
         now += POLLING_PERIOD_NS;
         (void)polling_window(&p, now);
         for (unsigned i = 0; i < 500; i++, now += 51 * US)
-                polling_looked(&p, now, now + 50 * US, true, false);
+                looked(&p, now, now + 50 * US, true, false);
         assert_int_equal(polling_window(&p, now), 0);
 }
 
@@ -107,7 +117,7 @@ static void who_is_preempted_rests_twice_as_long_each_time(void **state)
         for (unsigned i = 0; i < 4; i++, rest *= 2) {
                 after_sleeps(&p, &now, 10, 10 * US);
                 assert_int_not_equal(polling_window(&p, now), 0);
-                polling_looked(&p, now, now, false, true);
+                looked(&p, now, now, false, true);
                 assert_int_equal(polling_window(&p, now + rest - 1), 0);
                 assert_int_not_equal(polling_window(&p, now + rest), 0);
                 now += rest;
@@ -115,7 +125,7 @@ static void who_is_preempted_rests_twice_as_long_each_time(void **state)
         assert_int_equal(p.n.preempted, 4);
         /* Long after: from the beginning. */
         now += 1000 * MS;
-        polling_looked(&p, now, now, false, true);
+        looked(&p, now, now, false, true);
         assert_int_equal(polling_window(&p, now + POLLING_REST_FIRST_NS - 1),
                          0);
         assert_int_not_equal(polling_window(&p, now + POLLING_REST_FIRST_NS),
@@ -129,8 +139,36 @@ static void a_rest_has_an_end(void **state)
 
         after_sleeps(&p, &now, 10, 10 * US);
         for (unsigned i = 0; i < 64; i++)
-                polling_looked(&p, now, now, false, true);
+                looked(&p, now, now, false, true);
         assert_int_not_equal(polling_window(&p, now + POLLING_REST_MOST_NS), 0);
+}
+
+static void a_look_ends_with_a_find_or_with_its_window(void **state)
+{
+        struct polling_look l;
+
+        polling_look_begin(&l, 50 * US, 7 * MS);
+        assert_true(polling_look_again(&l, 7 * MS + 49 * US));
+        assert_false(polling_look_again(&l, 7 * MS + 50 * US));
+        polling_look_begin(&l, 50 * US, 7 * MS);
+        l.found = true;
+        assert_false(polling_look_again(&l, 7 * MS + 1));
+}
+
+/* A find that came late is no sign: what was found may have taken the time. */
+static void a_gap_between_two_readings_is_a_preemption(void **state)
+{
+        struct polling_look l;
+
+        polling_look_begin(&l, 10 * MS, 0);
+        assert_true(polling_look_again(&l, POLLING_PREEMPTED_NS));
+        assert_false(l.preempted);
+        assert_true(polling_look_again(&l, 2 * POLLING_PREEMPTED_NS + 1));
+        assert_true(l.preempted);
+        polling_look_begin(&l, 10 * MS, 0);
+        l.found = true;
+        assert_false(polling_look_again(&l, 5 * MS));
+        assert_false(l.preempted);
 }
 
 static void names_come_back(void **state)
@@ -157,6 +195,8 @@ int main(void)
                 cmocka_unit_test(
                         who_is_preempted_rests_twice_as_long_each_time),
                 cmocka_unit_test(a_rest_has_an_end),
+                cmocka_unit_test(a_look_ends_with_a_find_or_with_its_window),
+                cmocka_unit_test(a_gap_between_two_readings_is_a_preemption),
                 cmocka_unit_test(names_come_back),
         };
 
