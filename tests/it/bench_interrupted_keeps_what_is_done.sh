@@ -44,7 +44,9 @@ say "the backend is killed"
 start_bench
 for environ in $(left_running); do
         dir=${environ%/environ}
-        [ "$(<"$dir/comm")" != evergrantd ] || kill -KILL "${dir#/proc/}"
+        if [ "$(cat "$dir/comm" 2>/dev/null)" = evergrantd ]; then
+                kill -KILL "${dir#/proc/}"
+        fi
 done
 rc=0
 wait $pid || rc=$?
