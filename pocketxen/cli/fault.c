@@ -165,6 +165,7 @@ static int run(struct words *w)
 {
         const char *what = w->args[0];
 
+        // NOLINTNEXTLINE(*-core.NonNullParamChecker): read_words found one
         if (strcmp(what, "list") == 0 && w->nargs == 1)
                 return ask(w, "faults");
         if (strcmp(what, "clear") == 0 && w->nargs <= 2) {

@@ -49,7 +49,7 @@ void px_faults_apply(struct px_world *w)
                 uint32_t ops = 0;
 
                 TAILQ_FOREACH(f, &w->faults, link)
-                if (is(f->by, h->dom->domid))
+                if (is(f->by, h->dom->domid)) // NOLINT(*-unix.Malloc)
                         ops |= f->op & (PXW_FAULT_MAP | PXW_FAULT_UNMAP |
                                         PXW_FAULT_COPY);
                 if (h->owner)
@@ -63,7 +63,7 @@ void px_faults_apply(struct px_world *w)
                 if (!d)
                         continue;
                 TAILQ_FOREACH(f, &w->faults, link)
-                if (is(f->of, d->domid))
+                if (is(f->of, d->domid)) // NOLINT(*-unix.Malloc)
                         ops |= f->op;
                 d->weak_revoke = (ops & PXW_FAULT_REVOKE) != 0;
                 __atomic_store_n(&d->events->faults, ops & PXW_FAULT_EVENT,

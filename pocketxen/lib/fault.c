@@ -69,12 +69,12 @@ int px_fault_map(xengnttab_handle *h, uint32_t count, const uint32_t *domids,
 
         if (!status)
                 return ENOMEM;
-        for (uint32_t i = 0, n; i < count && !error; i += n) {
+        for (size_t i = 0, n; i < count && !error; i += n) {
                 for (n = 1; i + n < count; n++)
                         if (domids[(i + n) * step] != domids[i * step])
                                 break;
-                error = px_fault_ask(h, PXW_FAULT_MAP, domids[i * step], n,
-                                     refs + i, status + i);
+                error = px_fault_ask(h, PXW_FAULT_MAP, domids[i * step],
+                                     (uint32_t)n, refs + i, status + i);
         }
         for (uint32_t i = 0; i < count && !error; i++)
                 if (worst == 0 || worst == EAGAIN)

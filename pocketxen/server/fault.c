@@ -282,7 +282,7 @@ void srv_fault_notify(struct server *s, uint32_t by, struct px_domain *d,
         if (v.close || v.drop)
                 return;
         if (v.delay_ms)
-                raise_later(s, d, port, v.delay_ms * 1000u, 1 + v.dup);
+                raise_later(s, d, port, v.delay_ms * UINT64_C(1000), 1 + v.dup);
         else
                 px_ev_raise(d, port);
         if (v.dup && !v.delay_ms)

@@ -81,7 +81,9 @@ static bool look(struct loop_poller *self)
         bool any = false;
 
         LIST_FOREACH(q, &t->attached, attached_link)
-        any |= back_service_look(q);
+        {
+                any |= back_service_look(q);
+        }
         return any;
 }
 

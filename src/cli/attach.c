@@ -39,6 +39,7 @@ static int take_arguments(const struct cli_command *self, struct attach *a,
         return -1;
 }
 
+// NOLINTNEXTLINE(readability-function-size): a table
 static int parse(const struct cli_command *self, int argc, char **argv,
                  struct attach *a, uint32_t *vdev)
 {

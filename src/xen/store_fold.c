@@ -57,9 +57,10 @@ static bool waits(struct store_fold *f, char **fired)
         unsigned paths = 0;
 
         for (struct folded *e = f->head; e; e = e->next) {
-                if (strcmp(e->fired[XS_WATCH_TOKEN], fired[XS_WATCH_TOKEN]))
+                if (strcmp(e->fired[XS_WATCH_TOKEN], fired[XS_WATCH_TOKEN]) !=
+                    0)
                         continue;
-                if (!strcmp(e->fired[XS_WATCH_PATH], fired[XS_WATCH_PATH]))
+                if (strcmp(e->fired[XS_WATCH_PATH], fired[XS_WATCH_PATH]) == 0)
                         return true;
                 if (!first)
                         first = e;

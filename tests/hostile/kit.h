@@ -95,16 +95,12 @@ void kit_image_read(struct image *i, uint64_t sector, void *to, uint64_t n);
 void kit_image_settle(struct image *i);
 void kit_image_free(struct image *i);
 
-/* Another domain with a disk, that does what it always does. */
-struct witness {
-        struct guest *g;
-        struct image image;
-        struct guarded page;
-};
-void kit_witness(struct witness *w);
+/* The witness: another domain with a disk, that does what it always does from
+ * before the group's first test until after its last. */
+int kit_group_setup(void **state);
+int kit_group_teardown(void **state);
 /* Its disk and its memory are as they were, and it is served. */
-void kit_witness_check(struct witness *w);
-void kit_witness_end(struct witness *w);
+void kit_witness_check(void);
 
 /* ---- O-GNT, O-LIVE, the bounds of 2.4 ------------------------------------*/
 

@@ -2,6 +2,8 @@
 /* The oracles: canaries, accounts, life after an attack, bounds. */
 #include "kit.h"
 
+#include "../it/place.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,15 +13,6 @@
 #include <time.h>
 
 #define CANARY 0xc3
-
-static const char *env(const char *name)
-{
-        const char *v = getenv(name);
-
-        if (!v)
-                fail_msg("%s is not set: run tests/hostile/NAME.sh", name);
-        return v;
-}
 
 /* ---- O-CAN: pages ---------------------------------------------------------*/
 
@@ -67,7 +60,8 @@ static void transfer(const char *path, bool write, uint64_t sector, void *bytes,
 
 void kit_image(struct image *i, const char *name, uint64_t sectors)
 {
-        snprintf(i->path, sizeof(i->path), "%s/%s", env("HOSTILE_DIR"), name);
+        snprintf(i->path, sizeof(i->path), "%s/%s", place_env("HOSTILE_DIR"),
+                 name);
         i->sectors = sectors;
         i->was = malloc(sectors * SECTOR_BYTES);
         assert_non_null(i->was);
@@ -116,33 +110,43 @@ void kit_image_free(struct image *i)
 
 #define WITNESS_SECTORS 512u
 
-void kit_witness(struct witness *w)
+static struct {
+        struct guest *g;
+        struct image image;
+        struct guarded page;
+} witness;
+
+int kit_group_setup(void **state)
 {
-        kit_image(&w->image, "witness.img", WITNESS_SECTORS);
-        w->g = guest_create(w->image.path, "--grants persistent");
-        guest_connect(w->g, (struct connect_opts){.persistent = true});
-        kit_guard(w->g, &w->page, 1);
-        kit_witness_check(w);
+        (void)state;
+        kit_image(&witness.image, "witness.img", WITNESS_SECTORS);
+        witness.g = guest_create(witness.image.path, "--grants persistent");
+        guest_connect(witness.g, (struct connect_opts){.persistent = true});
+        kit_guard(witness.g, &witness.page, 1);
+        kit_witness_check();
+        return 0;
 }
 
-void kit_witness_check(struct witness *w)
+void kit_witness_check(void)
 {
-        struct page *p = &w->page.page[0];
+        struct page *p = &witness.page.page[0];
 
-        kit_guard_check(&w->page);
-        kit_image_check(&w->image, 0, 0);
+        kit_guard_check(&witness.page);
+        kit_image_check(&witness.image, 0, 0);
         memset(p->bytes, 0, 4096);
-        assert_int_equal(guest_io(w->g, BLK_READ, 16, p, 1), BLK_OKAY);
-        assert_memory_equal(p->bytes, w->image.was + 16 * 512, 4096);
-        assert_int_equal(guest_io(w->g, BLK_WRITE, 16, p, 1), BLK_OKAY);
-        assert_memory_equal(p->bytes, w->image.was + 16 * 512, 4096);
+        assert_int_equal(guest_io(witness.g, BLK_READ, 16, p, 1), BLK_OKAY);
+        assert_memory_equal(p->bytes, witness.image.was + 16ul * 512, 4096);
+        assert_int_equal(guest_io(witness.g, BLK_WRITE, 16, p, 1), BLK_OKAY);
+        assert_memory_equal(p->bytes, witness.image.was + 16ul * 512, 4096);
 }
 
-void kit_witness_end(struct witness *w)
+int kit_group_teardown(void **state)
 {
-        kit_witness_check(w);
-        guest_destroy(w->g);
-        kit_image_free(&w->image);
+        (void)state;
+        kit_witness_check();
+        guest_destroy(witness.g);
+        kit_image_free(&witness.image);
+        return 0;
 }
 
 /* ---- O-GNT, O-LIVE
@@ -180,9 +184,9 @@ uint64_t kit_refused(struct guest *g, const char *verdict)
         char field[40];
         const char *at;
 
-        assert_int_equal(
-                rig_run("%s stat %s xvda --json", env("EVERGRANT"), g->name),
-                0);
+        assert_int_equal(rig_run("%s stat %s xvda --json",
+                                 place_env("EVERGRANT"), g->name),
+                         0);
         at = strstr(rig_said, "\"refused\"");
         assert_non_null(at);
         snprintf(field, sizeof(field), "\"%s\":", verdict);
@@ -225,7 +229,7 @@ void kit_live(struct guest *g, struct connect_opts o)
 
 static int daemon_pid(void)
 {
-        FILE *f = fopen(env("DAEMON_PID_FILE"), "r");
+        FILE *f = fopen(place_env("DAEMON_PID_FILE"), "r");
         int pid = 0;
 
         assert_non_null(f);
@@ -283,7 +287,7 @@ static uint64_t rss_kib(void)
 
 uint64_t kit_log_lines(const char *with)
 {
-        FILE *f = fopen(env("DAEMON_LOG"), "r");
+        FILE *f = fopen(place_env("DAEMON_LOG"), "r");
         char line[1024];
         uint64_t n = 0;
 
@@ -346,9 +350,9 @@ static void tell_shell(int sig)
 {
         char done[300];
 
-        snprintf(done, sizeof(done), "%s/told", env("HOSTILE_DIR"));
+        snprintf(done, sizeof(done), "%s/told", place_env("HOSTILE_DIR"));
         unlink(done);
-        assert_int_equal(kill((pid_t)atoi(env("HOSTILE_SHELL")), sig), 0);
+        assert_int_equal(kill((pid_t)atoi(place_env("HOSTILE_SHELL")), sig), 0);
         for (unsigned i = 0; access(done, F_OK) != 0; i++) {
                 if (i > 6000)
                         fail_msg("the shell does not answer");

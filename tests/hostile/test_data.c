@@ -11,8 +11,6 @@
 #include <sys/mman.h>
 
 static const char *const modes[] = {"persistent", "map", "copy"};
-static struct witness witness;
-
 static struct connect_opts layout(enum blk_abi abi, unsigned order)
 {
         return (struct connect_opts){
@@ -267,7 +265,7 @@ static void t_end_nothing_past_the_end_is_touched(void **state)
         end_of(1021, 512, BLK_ABI_X86_32);
         end_of(1024, 4096, BLK_ABI_NATIVE);
         end_of(1016, 4096, BLK_ABI_X86_32);
-        kit_witness_check(&witness);
+        kit_witness_check();
 }
 
 /* Cut while it is connected: what was legal is no more. */
@@ -416,7 +414,7 @@ static void t_sect_all_pairs_of_first_and_last(void **state)
                 kit_image_free(&s.disk);
                 free(s.now);
         }
-        kit_witness_check(&witness);
+        kit_witness_check();
 }
 
 /* ---- H16, T-MERGE
@@ -645,19 +643,7 @@ static void t_stale_failed_reads_bring_nothing(void **state)
                 stale_rounds(modes[m], true, ops / 6);
                 stale_rounds(modes[m], false, ops / 6);
         }
-        kit_witness_check(&witness);
-}
-
-static int begin(void **state)
-{
-        kit_witness(&witness);
-        return 0;
-}
-
-static int end(void **state)
-{
-        kit_witness_end(&witness);
-        return 0;
+        kit_witness_check();
 }
 
 int main(void)
@@ -673,5 +659,6 @@ int main(void)
         };
 
         setvbuf(stdout, NULL, _IOLBF, 0);
-        return cmocka_run_group_tests(tests, begin, end);
+        return cmocka_run_group_tests(tests, kit_group_setup,
+                                      kit_group_teardown);
 }

@@ -12,8 +12,6 @@
 #define DATA 64u
 #define TABLES 4u
 
-static struct witness witness;
-
 struct mutator {
         pthread_t thread;
         struct guest *g;
@@ -193,7 +191,7 @@ static void flips(const char *mode, enum blk_abi abi, uint64_t most)
         kit_bounds_check(&before, mode);
         kit_live(m.g, o);
         kit_gnt(m.g);
-        kit_witness_check(&witness);
+        kit_witness_check();
         guest_destroy(m.g);
         kit_image_free(&disk);
 }
@@ -207,18 +205,6 @@ static void t_2fetch_random_flips(void **state)
         flips("copy", BLK_ABI_NATIVE, most);
 }
 
-static int begin(void **state)
-{
-        kit_witness(&witness);
-        return 0;
-}
-
-static int end(void **state)
-{
-        kit_witness_end(&witness);
-        return 0;
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -226,5 +212,6 @@ int main(void)
         };
 
         setvbuf(stdout, NULL, _IOLBF, 0);
-        return cmocka_run_group_tests(tests, begin, end);
+        return cmocka_run_group_tests(tests, kit_group_setup,
+                                      kit_group_teardown);
 }

@@ -8,8 +8,6 @@
 #define SECTORS 2048u
 
 static const char *const modes[] = {"persistent", "map", "copy"};
-static struct witness witness;
-
 static struct connect_opts layout(enum blk_abi abi)
 {
         return (struct connect_opts){.persistent = true, .abi = abi};
@@ -138,7 +136,7 @@ static void t_ind_the_ring_page_is_no_special_page(void **state)
                 guest_put(s.g, BLK_READ, 0, &ring, 1);
                 guest_kick(s.g);
                 usleep(100000);
-                kit_witness_check(&witness);
+                kit_witness_check();
                 kit_live(s.g, layout(BLK_ABI_NATIVE));
                 ind_destroy(&s);
         }
@@ -383,7 +381,7 @@ static void dos(const char *what, const char *opts, struct connect_opts o,
         assert_int_equal(guest_counter(d.g, "errors"), 0);
         kit_gnt(d.g);
         kit_bounds_check(&before, what);
-        kit_witness_check(&witness);
+        kit_witness_check();
         if (!fresh)
                 unshare(&d);
         guest_destroy(d.g);
@@ -424,18 +422,6 @@ static void c3_descriptors_per_disk(void **state)
                 guest_destroy(g[i]);
 }
 
-static int begin(void **state)
-{
-        kit_witness(&witness);
-        return 0;
-}
-
-static int end(void **state)
-{
-        kit_witness_end(&witness);
-        return 0;
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -450,5 +436,6 @@ int main(void)
         };
 
         setvbuf(stdout, NULL, _IOLBF, 0);
-        return cmocka_run_group_tests(tests, begin, end);
+        return cmocka_run_group_tests(tests, kit_group_setup,
+                                      kit_group_teardown);
 }

@@ -11,8 +11,6 @@
 #define SECTORS 2048u
 
 static const char broken_line[] = "more requests than its ring holds";
-static struct witness witness;
-
 static struct connect_opts layout(enum blk_abi abi)
 {
         return (struct connect_opts){.persistent = true, .abi = abi};
@@ -116,7 +114,7 @@ static void t_seg_counts_beyond_the_slot(void **state)
                 }
                 kit_image_free(&disk);
         }
-        kit_witness_check(&witness);
+        kit_witness_check();
 }
 
 /* ---- H2, T-PROD
@@ -161,11 +159,11 @@ static void stops(struct guest *g, uint32_t prod, enum blk_abi abi)
         wait_broken(g, lines);
         for (unsigned i = 0; i < 3; i++) {
                 set_prod(g, prod + i);
-                kit_witness_check(&witness);
+                kit_witness_check();
         }
         /* It does not heal either. */
         set_prod(g, g->ring.req_pushed);
-        kit_witness_check(&witness);
+        kit_witness_check();
         assert_int_equal(guest_counter(g, "ring_broken"), 1);
         assert_int_equal(guest_counter(g, "reads"), reads);
         assert_int_equal(guest_counter(g, "inflight"), 0);
@@ -239,7 +237,7 @@ static void t_prod_while_requests_are_in_flight(void **state)
                 kit_live(g, layout(kit_abis[i % 2]));
                 guest_destroy(g);
         }
-        kit_witness_check(&witness);
+        kit_witness_check();
 }
 
 /* A daemon that starts again takes the indices from the ring page. */
@@ -315,7 +313,7 @@ static void t_rspidx_a_bad_index_is_not_taken_up(void **state)
                 guest_destroy(g);
                 kit_image_free(&disk);
         }
-        kit_witness_check(&witness);
+        kit_witness_check();
 }
 
 /* True if slot i holds the answer to id: requests begin with an operation. */
@@ -388,7 +386,7 @@ static void t_rspidx_scribbled_responses_indices(void **state)
                 kit_live(g, layout(kit_abis[a]));
                 guest_destroy(g);
         }
-        kit_witness_check(&witness);
+        kit_witness_check();
 }
 
 /* ---- H8, T-ID-B
@@ -549,25 +547,13 @@ static void a11_random_writes_over_the_ring_page(void **state)
         for (uint64_t i = 0; i < rounds; i++) {
                 random_round(g, &p, writes / rounds, i % 4 == 3);
                 kit_live(g, layout(kit_abis[i % 2]));
-                kit_witness_check(&witness);
+                kit_witness_check();
         }
         kit_bounds_check(&before, "A11");
-        kit_witness_check(&witness);
+        kit_witness_check();
         kit_gnt(g);
         guest_destroy(g);
         kit_image_free(&disk);
-}
-
-static int begin(void **state)
-{
-        kit_witness(&witness);
-        return 0;
-}
-
-static int end(void **state)
-{
-        kit_witness_end(&witness);
-        return 0;
 }
 
 int main(void)
@@ -585,5 +571,6 @@ int main(void)
         };
 
         setvbuf(stdout, NULL, _IOLBF, 0);
-        return cmocka_run_group_tests(tests, begin, end);
+        return cmocka_run_group_tests(tests, kit_group_setup,
+                                      kit_group_teardown);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "evil.h"
 
+#include "../place.h"
+
 #include <json-c/json.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,42 +19,15 @@ uint64_t evil_random(void)
         return s;
 }
 
-static const char *env(const char *name)
-{
-        const char *v = getenv(name);
-
-        if (!v)
-                fail_msg("%s is not set: run front_hostile_backend.sh", name);
-        return v;
-}
-
-/* This process's shells must belong to no domain: they would die with it. */
-static void outside(void)
-{
-        unsetenv("POCKETXEN_SOCKET");
-        unsetenv("XENSTORED_PATH");
-}
-
-/* Handles that are opened now belong to the domain. */
-static void enter(uint32_t domid)
-{
-        char path[256];
-
-        snprintf(path, sizeof(path), "%s/d%u/xen", env("POCKETXEN_DIR"), domid);
-        setenv("POCKETXEN_SOCKET", path, 1);
-        snprintf(path, sizeof(path), "%s/d%u/xs", env("POCKETXEN_DIR"), domid);
-        setenv("XENSTORED_PATH", path, 1);
-}
-
 static int run(const char *what, const char *name, const char *more)
 {
         char command[512];
         size_t n;
         FILE *f;
 
-        snprintf(command, sizeof(command), "'%s' %s %s %s", env("POCKETXEN"),
-                 what, name, more);
-        outside();
+        snprintf(command, sizeof(command), "'%s' %s %s %s",
+                 place_env("POCKETXEN"), what, name, more);
+        place_leave();
         f = popen(command, "r");
         assert_non_null(f);
         n = fread(said, 1, sizeof(said) - 1, f);
@@ -161,11 +136,11 @@ struct evil *evil_create(void)
         snprintf(e->name, sizeof(e->name), "e%u", ++serial);
         assert_int_equal(run("create", e->name, ""), 0);
         e->domid = (uint32_t)atoi(said);
-        enter(0);
+        place_enter(0);
         assert_int_equal(xen_store_open(&e->xs, &err), 0);
         assert_int_equal(xen_evtchn_open(&e->ev), 0);
         assert_int_equal(xen_grants_open(&e->grants), 0);
-        outside();
+        place_leave();
         e->memory = calloc(1, EVIL_DISK_BYTES);
         e->lim = (struct blk_limits){.sectors = EVIL_DISK_BYTES / SECTOR_BYTES,
                                      .block_bytes = SECTOR_BYTES,
@@ -338,9 +313,9 @@ int evil_try_open(struct evil *e, const struct eg_options *opts)
         int ret;
 
         e->disk = NULL;
-        enter(e->domid);
+        place_enter(e->domid);
         ret = play(e, opts ? opts : &o, open_thread);
-        outside();
+        place_leave();
         return ret;
 }
 

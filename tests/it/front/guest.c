@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest.h"
 
+#include "../place.h"
+
 #include <fcntl.h>
 #include <json.h>
 #include <signal.h>
@@ -9,15 +11,6 @@
 #include <unistd.h>
 
 char guest_said[1 << 20];
-
-static const char *setting(const char *name)
-{
-        const char *value = getenv(name);
-
-        if (!value)
-                fail_msg("%s is not set: see the script", name);
-        return value;
-}
 
 /* ---- Domain-0 -------------------------------------------------------------
  */
@@ -39,7 +32,7 @@ int guest_run(const char *fmt, ...)
         char line[8192];
         va_list ap;
         int n = snprintf(line, sizeof(line), "exec '%s' exec 0 -- ",
-                         setting("POCKETXEN"));
+                         place_env("POCKETXEN"));
 
         va_start(ap, fmt);
         n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
@@ -56,19 +49,19 @@ static bool all_stopped(void)
         snprintf(line, sizeof(line),
                  "! grep -hv -e '^State:.T' /proc/%s/task/*/status |"
                  " grep -q '^State:'",
-                 setting("DAEMON_PID"));
+                 place_env("DAEMON_PID"));
         return run_line(line) == 0;
 }
 
 void guest_hold(void)
 {
-        assert_int_equal(kill(atoi(setting("DAEMON_PID")), SIGSTOP), 0);
+        assert_int_equal(kill(atoi(place_env("DAEMON_PID")), SIGSTOP), 0);
         wait_until(all_stopped());
 }
 
 void guest_let_go(void)
 {
-        assert_int_equal(kill(atoi(setting("DAEMON_PID")), SIGCONT), 0);
+        assert_int_equal(kill(atoi(place_env("DAEMON_PID")), SIGCONT), 0);
 }
 
 /* ---- disks ----------------------------------------------------------------
@@ -80,7 +73,7 @@ struct eg_disk *guest_open(const char *target, const char *options,
         struct eg_disk *disk;
 
         guest_let_go(); /* the last test may have failed */
-        if (guest_run("'%s' attach g1 xvda '%s' %s", setting("EVERGRANT"),
+        if (guest_run("'%s' attach g1 xvda '%s' %s", place_env("EVERGRANT"),
                       target, options))
                 fail_msg("attach: %s", guest_said);
         if (eg_open(&disk, "xvda", opts) < 0)
@@ -96,7 +89,7 @@ void guest_close(struct eg_disk *disk)
         g = guest_grants();
         assert_int_equal(g.granted, 0);
         assert_int_equal(g.deferred, 0);
-        if (guest_run("'%s' detach g1 xvda", setting("EVERGRANT")))
+        if (guest_run("'%s' detach g1 xvda", place_env("EVERGRANT")))
                 fail_msg("detach: %s", guest_said);
 }
 
@@ -118,7 +111,7 @@ const char *guest_image(size_t bytes)
         uint8_t *content = malloc(bytes);
         int fd;
 
-        snprintf(image, sizeof(image), "%s/image", setting("T"));
+        snprintf(image, sizeof(image), "%s/image", place_env("T"));
         fd = open(image, O_RDWR | O_CREAT | O_TRUNC, 0600);
         assert_true(fd >= 0);
         assert_non_null(content);
@@ -216,7 +209,7 @@ static json_object *grants_json(void)
         char line[500];
 
         snprintf(line, sizeof(line), "'%s' grants g1 --json",
-                 setting("POCKETXEN"));
+                 place_env("POCKETXEN"));
         assert_int_equal(run_line(line), 0);
         return said_json();
 }
@@ -261,7 +254,7 @@ unsigned guest_peek(const char *text)
                         json_object_get_int(json_object_object_get(e, "ref")));
                 assert_true(n < sizeof(refs));
         }
-        if (guest_run("'%s' %d '%s'%s", setting("PEEK"),
+        if (guest_run("'%s' %d '%s'%s", place_env("PEEK"),
                       json_object_get_int(json_object_object_get(o, "domid")),
                       text, refs))
                 fail_msg("peek: %s", guest_said);
@@ -277,7 +270,7 @@ unsigned long guest_counter(const char *name)
         json_object *o, *d;
         unsigned long v;
 
-        if (guest_run("'%s' stat g1 xvda --json", setting("EVERGRANT")))
+        if (guest_run("'%s' stat g1 xvda --json", place_env("EVERGRANT")))
                 fail_msg("stat: %s", guest_said);
         o = said_json();
         d = json_object_array_get_idx(json_object_object_get(o, "disks"), 0);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ask.h"
 
+#include "../place.h"
+
 #include <dirent.h>
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -70,15 +72,6 @@ static struct json_object *ask(const char *path, const char *request)
         return o;
 }
 
-static const char *env(const char *name)
-{
-        const char *v = getenv(name);
-
-        if (!v)
-                fail_msg("%s is not set: run the test's shell script", name);
-        return v;
-}
-
 struct json_object *ask_pocketxen(const char *fmt, ...)
 {
         char request[1024], path[256];
@@ -87,7 +80,8 @@ struct json_object *ask_pocketxen(const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(request, sizeof(request), fmt, ap);
         va_end(ap);
-        snprintf(path, sizeof(path), "%s/pocketxen.sock", env("POCKETXEN_DIR"));
+        snprintf(path, sizeof(path), "%s/pocketxen.sock",
+                 place_env("POCKETXEN_DIR"));
         return ask(path, request);
 }
 
@@ -99,7 +93,7 @@ struct json_object *ask_daemon(const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(request, sizeof(request), fmt, ap);
         va_end(ap);
-        return ask(env("EVERGRANT_SOCKET"), request);
+        return ask(place_env("EVERGRANT_SOCKET"), request);
 }
 
 uint64_t ask_number(struct json_object *o, const char *key)

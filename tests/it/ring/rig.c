@@ -2,28 +2,14 @@
 /* The rig's commands and accounts: what is seen from outside of the guest. */
 #include "rig.h"
 
+#include "../place.h"
+
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
 char rig_said[1 << 20];
 uint32_t rig_domid;
-
-static const char *env(const char *name)
-{
-        const char *v = getenv(name);
-
-        if (!v)
-                fail_msg("%s is not set: run tests/it/ring.sh", name);
-        return v;
-}
-
-/* This process's shells must belong to no domain: they would die with it. */
-static void outside(void)
-{
-        unsetenv("POCKETXEN_SOCKET");
-        unsetenv("XENSTORED_PATH");
-}
 
 int rig_run(const char *fmt, ...)
 {
@@ -35,7 +21,7 @@ int rig_run(const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(command, sizeof(command), fmt, ap);
         va_end(ap);
-        outside();
+        place_leave();
         f = popen(command, "r");
         assert_non_null(f);
         n = fread(rig_said, 1, sizeof(rig_said) - 1, f);
@@ -83,7 +69,8 @@ struct account guest_account(const struct guest *g)
         struct account a = {0};
         struct json_object *o, *r;
 
-        snprintf(command, sizeof(command), "%s list --json", env("POCKETXEN"));
+        snprintf(command, sizeof(command), "%s list --json",
+                 place_env("POCKETXEN"));
         o = json_of(command);
         r = row(o, "pairs", "granter", g->domid);
         if (r)
@@ -111,7 +98,7 @@ uint64_t gref_pins(const struct guest *g, uint32_t gref, bool writing)
         uint64_t pins;
 
         snprintf(command, sizeof(command), "%s grants %u --json",
-                 env("POCKETXEN"), g->domid);
+                 place_env("POCKETXEN"), g->domid);
         o = json_of(command);
         r = row(o, "entries", "ref", gref);
         assert_non_null(r);
@@ -143,8 +130,8 @@ static struct json_object *disk_of(const struct guest *g, const char *what,
         char command[512];
         struct json_object *d;
 
-        snprintf(command, sizeof(command), "%s %s --json", env("EVERGRANT"),
-                 what);
+        snprintf(command, sizeof(command), "%s %s --json",
+                 place_env("EVERGRANT"), what);
         *top = json_of(command);
         d = disk_row(*top, g);
         assert_non_null(d);
@@ -190,7 +177,8 @@ uint64_t rig_daemon_number(const char *name)
         struct json_object *top, *d;
         uint64_t v;
 
-        snprintf(command, sizeof(command), "%s stat --json", env("EVERGRANT"));
+        snprintf(command, sizeof(command), "%s stat --json",
+                 place_env("EVERGRANT"));
         top = json_of(command);
         assert_true(json_object_object_get_ex(top, "daemon", &d));
         v = number(d, name);
@@ -210,26 +198,15 @@ const char *guest_field(const struct guest *g, const char *name)
         return text;
 }
 
-/* Handles that are opened now belong to the domain. */
-static void enter(uint32_t domid)
-{
-        char path[256];
-
-        snprintf(path, sizeof(path), "%s/d%u/xen", env("POCKETXEN_DIR"), domid);
-        setenv("POCKETXEN_SOCKET", path, 1);
-        snprintf(path, sizeof(path), "%s/d%u/xs", env("POCKETXEN_DIR"), domid);
-        setenv("XENSTORED_PATH", path, 1);
-}
-
 void rig_backend_write(struct guest *g, const char *key, const char *value)
 {
         struct xen_store *xs;
         struct err e;
         char path[160];
 
-        enter(0);
+        place_enter(0);
         assert_int_equal(xen_store_open(&xs, &e), 0);
-        outside();
+        place_leave();
         snprintf(path, sizeof(path),
                  "/local/domain/0/backend/evergrant/%u/%u/%s", g->domid,
                  g->vdev, key);
@@ -243,9 +220,9 @@ void rig_remove_disk(struct guest *g)
         struct err e;
         char path[160];
 
-        enter(0);
+        place_enter(0);
         assert_int_equal(xen_store_open(&xs, &e), 0);
-        outside();
+        place_leave();
         snprintf(path, sizeof(path), "/local/domain/%u/%s", g->domid, g->dir);
         assert_int_equal(xen_store_rm(xs, path), 0);
         snprintf(path, sizeof(path), "/local/domain/0/backend/evergrant/%u/%u",
@@ -258,11 +235,11 @@ static void open_handles(struct guest *g)
 {
         struct err e;
 
-        enter(g->domid);
+        place_enter(g->domid);
         assert_int_equal(xen_store_open(&g->xs, &e), 0);
         assert_int_equal(xen_shares_open(&g->shares), 0);
         assert_int_equal(xen_evtchn_open(&g->ev), 0);
-        outside();
+        place_leave();
 }
 
 struct guest *guest_create(const char *target, const char *options)
@@ -276,8 +253,8 @@ static void add_disk(struct guest *g, const char *name, uint32_t vdev,
         g->port = -1;
         g->vdev = vdev;
         snprintf(g->dir, sizeof(g->dir), "device/vbd/%u", vdev);
-        if (rig_run("%s attach %s %s %s %s 2>&1", env("EVERGRANT"), g->name,
-                    name, target, options) != 0)
+        if (rig_run("%s attach %s %s %s %s 2>&1", place_env("EVERGRANT"),
+                    g->name, name, target, options) != 0)
                 fail_msg("attach: %s", rig_said);
         open_handles(g);
 }
@@ -294,7 +271,7 @@ struct guest *guest_create_disk(const char *name, uint32_t vdev,
         if (rig_domid)
                 snprintf(number, sizeof(number), "--domid %u", rig_domid);
         rig_domid = 0;
-        if (rig_run("%s create %s %s 2>&1", env("POCKETXEN"), number,
+        if (rig_run("%s create %s %s 2>&1", place_env("POCKETXEN"), number,
                     g->name) != 0)
                 fail_msg("create: %s", rig_said);
         g->domid = (uint32_t)atoi(rig_said);
@@ -323,7 +300,7 @@ void guest_destroy(struct guest *g)
 
         if (g->ring_pages)
                 guest_disconnect(g);
-        if (rig_run("%s detach %s %u 2>&1", env("EVERGRANT"), g->name,
+        if (rig_run("%s detach %s %u 2>&1", place_env("EVERGRANT"), g->name,
                     g->vdev) != 0)
                 fail_msg("detach: %s", rig_said);
         assert_int_equal(guest_account(g).mapped, 0);
@@ -332,7 +309,8 @@ void guest_destroy(struct guest *g)
         guest_leave(g);
         if (!added)
                 assert_int_equal(
-                        rig_run("%s destroy %s", env("POCKETXEN"), name), 0);
+                        rig_run("%s destroy %s", place_env("POCKETXEN"), name),
+                        0);
 }
 
 void guest_leave(struct guest *g)
