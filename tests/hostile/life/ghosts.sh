@@ -44,7 +44,12 @@ for round in $(seq "${EG_ROUNDS:-6}"); do
         assert_eq "$(mapped g1)" 0 "pages mapped after round $round"
         px destroy g1
         wait_for '[ "$(px list --json | jq ".domains | length")" = 1 ]'
-        now=$(leftovers)
+        for _ in $(seq 100); do
+                now=$(leftovers)
+                [ "$now" != "$first" ] || break
+                [ $restarted = 0 ] || break
+                sleep 0.05
+        done
         assert_eq "$(tail -n 1 <<<"$now")" 0 "locks after round $round"
         assert_eq "$(xs ls /local/domain/0/backend/evergrant)" "" "disks"
         if [ $restarted = 1 ]; then
