@@ -237,7 +237,7 @@ struct eg_io {
 
 /* Accepts io, and puts it on the ring as far as there is room; the rest
  * follows by itself, in order. The backend hears of it at the next eg_kick or
- * eg_process. While the backend is away, I/O is accepted and waits.
+ * eg_process, and before that of each eight. While the backend is away, I/O is accepted and waits.
  * EINVAL  not on the block size, past the end, empty, a wrong buf
  * EROFS   write or discard on a read-only disk
  * EOPNOTSUPP  discard, where the disk has none, or no secure one

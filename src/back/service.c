@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of requests, top to bottom: a kick, drain the ring, parse a copy,
- * reach the data, ask the store, let the data go, respond; and once at the end
- * of the loop's turn: push, notify, look again.
+ * reach the data, ask the store, let the data go, respond; every so often, and
+ * at the end of the loop's turn: push, notify; and once then: look again.
  *
  * What the protocol leaves open:
  * - A flush with segments is a flush, then the write, as Linux and QEMU do
@@ -10,7 +10,7 @@
  *   answered first; flush, write, flush; only then is anything taken that
  *   came after it.
  *
- * The clock is read twice a batch: when requests are taken and when their
+ * The clock is read once a batch, when requests are taken, and each time that
  * responses become visible; that difference is the latency counted. */
 #include "common/clock.h"
 #include "queue.h"
@@ -22,6 +22,11 @@
 static void start(struct back_request *r);
 static void finish(struct back_request *r, int error);
 static void respond(struct back_request *r, enum blk_status status);
+static void push(struct back_queue *q);
+
+/* Responses that are worth an event of their own while more are to come: the
+ * frontend works on them meanwhile, on another processor. */
+#define PUSH_EARLY 8u
 
 /* ---- drain ---------------------------------------------------------------*/
 
@@ -143,8 +148,11 @@ void back_service_run(struct back_queue *q)
         if (left)
                 q->batch_ns = clock_ns();
         /* At most a ring full: other queues of this thread wait. */
-        for (; left && may_take(q); left--)
+        for (; left && may_take(q); left--) {
                 take_one(q);
+                if (q->nanswered >= PUSH_EARLY)
+                        push(q);
+        }
         back_account(q);
         note_broken(q);
         back_thread_mark(q);
@@ -269,7 +277,7 @@ static void count_latency(struct back_queue *q)
         q->nanswered = 0;
 }
 
-/* Not visible to the guest before the push at the end of the turn. */
+/* Not visible to the guest before the next push. */
 static void respond(struct back_request *r, enum blk_status status)
 {
         struct back_queue *q = r->q;

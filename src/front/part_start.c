@@ -5,6 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
+/* Requests that are worth an event of their own while more are to come: the
+ * backend works on them meanwhile, on another processor. */
+#define PUBLISH_EARLY 8u
+
 static void part_put(struct eg_disk *d, struct front_part *p)
 {
         struct front_queue *q = p->queue;
@@ -29,6 +33,8 @@ static void part_put(struct eg_disk *d, struct front_part *p)
         front_ring_put(&q->ring, &req);
         d->stats.requests++;
         d->stats.segments += p->nsegs;
+        if (q->ring.req_prod - q->ring.req_pushed >= PUBLISH_EARLY)
+                front_publish(d);
 }
 
 /* What goes on the wire; BLK_INDIRECT, which is no operation, for "nothing". */

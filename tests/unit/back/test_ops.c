@@ -128,6 +128,33 @@ static void a_barrier_waits_and_holds_back(void **state)
         assert_int_equal(rig_stats(rig).barriers, 1);
 }
 
+/* The frontend has something to do before the last of a batch is done. */
+static void responses_of_a_long_batch_come_early(void **state)
+{
+        enum { PUT = 12, EARLY = 8 };
+        struct rig *rig = *state;
+        struct rig_ring *r = &rig->rings[0];
+        unsigned events;
+
+        assert_int_equal(rig_attach(rig, 0), 0);
+        events = fake_port_events(r->remote_port);
+        test_store_stop_at(rig->store, PUT - 1);
+        for (unsigned i = 0; i < PUT; i++) {
+                struct blk_request req = rig_request(BLK_READ, i, i * 8, i, 1);
+
+                rig_put(r, &req);
+        }
+        rig_push(r);
+        rig_until(test_store_stopped(rig->store));
+        assert_int_equal(front_ring_waiting(&r->front), EARLY);
+        for (unsigned i = 0; i < EARLY; i++)
+                assert_int_equal(rig_await(r).id, i);
+        assert_int_equal(fake_port_events(r->remote_port), events + 1);
+        test_store_go(rig->store);
+        for (unsigned i = EARLY; i < PUT; i++)
+                assert_int_equal(rig_await(r).id, i);
+}
+
 static void a_barrier_without_data_flushes(void **state)
 {
         static const enum store_op ops[] = {STORE_FLUSH};
@@ -348,6 +375,7 @@ int main(void)
                 T(data_lands_by_kept_grants_too),
                 T(flush_is_a_flush_and_with_data_flush_then_write),
                 T(a_barrier_waits_and_holds_back),
+                T(responses_of_a_long_batch_come_early),
                 T(a_barrier_without_data_flushes),
                 T(a_failed_flush_writes_nothing),
                 T(discard_reaches_the_store),

@@ -19,6 +19,10 @@ struct test_store {
         unsigned nheld, let;
         bool posted;
         struct loop_work work;
+        pthread_cond_t go;
+        unsigned
+                stop_at; /* 0: never; else one more than the request's number */
+        bool stopped;
         int fail[4], fail_open;
 };
 
@@ -64,7 +68,12 @@ static void submit(struct store_queue *q, struct store_req *r)
         pthread_mutex_lock(&t->lock);
         t->records[t->nrecords % RECORDS] = (struct test_store_record){
                 r->op, r->offset_bytes, r->len_bytes, r->niov, r->secure};
-        t->nrecords++;
+        while (++t->nrecords == t->stop_at) {
+                t->nrecords--;
+                t->stopped = true;
+                pthread_cond_wait(&t->go, &t->lock);
+        }
+        t->stopped = false;
         hold = t->hold;
         if (hold)
                 t->held[t->nheld++] = r;
@@ -140,6 +149,7 @@ struct store *test_store_create(void)
         t->records = calloc(RECORDS, sizeof(*t->records));
         t->work = (struct loop_work){.fn = let_some, .arg = t};
         pthread_mutex_init(&t->lock, NULL);
+        pthread_cond_init(&t->go, NULL);
         return &t->head;
 }
 
@@ -147,6 +157,7 @@ void test_store_destroy(struct store *s)
 {
         struct test_store *t = of(s);
 
+        pthread_cond_destroy(&t->go);
         pthread_mutex_destroy(&t->lock);
         free(t->records);
         free(t->data);
@@ -221,4 +232,28 @@ void test_store_fail(struct store *s, enum store_op op, int error)
 void test_store_fail_open(struct store *s, int error)
 {
         of(s)->fail_open = error;
+}
+
+void test_store_stop_at(struct store *s, unsigned i)
+{
+        struct test_store *t = of(s);
+
+        pthread_mutex_lock(&t->lock);
+        t->stop_at = i + 1;
+        pthread_mutex_unlock(&t->lock);
+}
+
+bool test_store_stopped(struct store *s)
+{
+        LOCKED_READ(bool, t->stopped);
+}
+
+void test_store_go(struct store *s)
+{
+        struct test_store *t = of(s);
+
+        pthread_mutex_lock(&t->lock);
+        t->stop_at = 0;
+        pthread_cond_signal(&t->go);
+        pthread_mutex_unlock(&t->lock);
 }

@@ -27,6 +27,10 @@ unsigned test_store_open_queues(struct store *s);
 void test_store_hold(struct store *s, bool hold);
 unsigned test_store_held(struct store *s);
 void test_store_let(struct store *s, unsigned n); /* the n oldest */
+/* The I/O thread stops before the i-th request, until test_store_go. */
+void test_store_stop_at(struct store *s, unsigned i);
+bool test_store_stopped(struct store *s);
+void test_store_go(struct store *s);
 /* Requests of this op end with error, their data undone. */
 void test_store_fail(struct store *s, enum store_op op, int error);
 void test_store_fail_open(struct store *s, int error);

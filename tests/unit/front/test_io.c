@@ -233,6 +233,35 @@ static void many_in_flight_answered_backwards(void **state)
 }
 
 /* S11: no page is in two requests at once. */
+/* The backend has something to do before the last of them is submitted. */
+static void requests_of_a_long_batch_go_early(void **state)
+{
+        enum { EARLY = 8 };
+        static uint8_t mem[512];
+        struct probe p[EARLY + 1];
+        struct eg_disk *d;
+        uint64_t served;
+
+        fake.hold = true;
+        d = open_disk(NULL);
+        served = fake.served;
+        for (unsigned i = 0; i <= EARLY; i++) {
+                assert_int_equal(back_ring_waiting(&fake.ring),
+                                 i < EARLY ? 0 : EARLY);
+                /* With gaps, so that each is a request. */
+                assert_int_equal(eg_submit(d, probe_io(&p[i], EG_READ, mem, 512,
+                                                       i * 8192)),
+                                 0);
+        }
+        assert_int_equal(back_ring_waiting(&fake.ring), EARLY);
+        eg_kick(d);
+        assert_int_equal(back_ring_waiting(&fake.ring), EARLY + 1);
+        assert_int_equal(fake_serve(EARLY + 1, false), EARLY + 1);
+        assert_int_equal(eg_process(d), EARLY + 1);
+        assert_int_equal(fake.served, served + EARLY + 1);
+        eg_close(d);
+}
+
 static void pages_in_flight_are_distinct(void **state)
 {
         struct eg_disk *d = open_disk(NULL);
@@ -823,6 +852,7 @@ int main(void)
                 T(buffer_may_change_after_submit),
                 T(writes_that_wait_are_bounded),
                 T(many_in_flight_answered_backwards),
+                T(requests_of_a_long_batch_go_early),
                 T(pages_in_flight_are_distinct),
                 T(secure_discard_is_secure_or_nothing),
                 T(withdrawn_secure_discard_leaves_the_plain_one),
