@@ -122,7 +122,7 @@ void disk_reattach(struct disk *k)
         clean = disk_read(k, "eg-stopped", &mark) == 0 &&
                 strcmp(mark, "clean") == 0;
         if (read_negotiated(k, &e) < 0) {
-                if (disk_store_answers(k->daemon))
+                if (disk_store_answers(k))
                         disk_fail(k, "%s", e.text);
                 else
                         scan_store_trouble(k->daemon);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The control plane as a whole: one thread on sd-event. Everything here
- * belongs to that thread; I/O threads are reached through back/back.h only. */
+/* The control plane as a whole: one thread on sd-event, and the crew that it
+ * hands disks to. Everything here
+ * belongs to whoever has the lock of crew.h: that thread, but while it waits.
+ * I/O threads are reached through back/back.h only. */
 #ifndef EVERGRANT_DAEMON_DAEMON_H
 #define EVERGRANT_DAEMON_DAEMON_H
 
@@ -13,6 +15,7 @@
 #include "xen/store.h"
 
 struct control;
+struct crew;
 struct disk;
 
 struct daemon {
@@ -23,11 +26,15 @@ struct daemon {
         uint32_t self_domid;
         sd_event_source *store_source;  /* its descriptor */
         sd_event_source *retry_source;  /* opens it again */
-        sd_event_source *work_source;   /* rescan and reconcile, when due */
+        sd_event_source *work_source;   /* after any other: what is due */
         sd_event_source *patrol_source; /* looks even without an event */
         uint64_t retry_ms;
-        bool rescan; /* list all disks again */
-        bool swept;  /* what a former daemon left has been looked at once */
+        struct crew *crew;
+        /* Wanted of the control thread, when it has done what it is at. */
+        bool rescan;    /* list all disks again */
+        bool hurry_due; /* the patrol is to come soon */
+        bool trouble;   /* see whether xenstore is lost */
+        bool swept;     /* what a former daemon left has been looked at once */
 
         struct back_rule rule;
         struct back_thread *threads[OPTIONS_IO_THREADS_MAX];
@@ -56,14 +63,16 @@ void scan_stop(struct daemon *d);
 void scan_mark(struct daemon *d, struct disk *k);
 void scan_mark_all(struct daemon *d);
 /* A call to xenstore failed in a way that only a lost connection explains:
- * checks, and if so starts to open it again. */
+ * this is checked soon, and if so it is opened again. */
 void scan_store_trouble(struct daemon *d);
+void scan_check_store(struct daemon *d); /* that check; control thread */
 /* Look again in a moment: something should change without an event. */
 void scan_hurry(struct daemon *d);
+void scan_set_patrol(struct daemon *d); /* does it; control thread */
 /* One watch event; and the look at all that is marked (for link.c). */
 void scan_event(struct daemon *d, const char *path, const char *token);
 int scan_drain(struct daemon *d); /* takes the events that wait */
-int scan_work(sd_event_source *src, void *arg);
+int scan_turn(sd_event_source *src, void *arg);
 /* The watch on the frontend's state; -errno if it could not be set. */
 int scan_watch_front(struct daemon *d, struct disk *k);
 void scan_unwatch_front(struct daemon *d, struct disk *k);

@@ -2,6 +2,7 @@
 /* A disk as an object: made, found, logged about, freed. */
 #include "disk.h"
 
+#include "common/clock.h"
 #include "common/vdev.h"
 #include "fdstore.h"
 
@@ -70,31 +71,40 @@ void disk_destroy(struct disk *k)
 /* Less than the next patrol, which disk_pause asks for. */
 #define PAUSE_US 200000u
 
-static uint64_t now_us(struct disk *k)
+static uint64_t now_us(void)
 {
-        uint64_t now = 0;
-
-        (void)sd_event_now(k->daemon->event, CLOCK_MONOTONIC, &now);
-        return now;
+        return clock_ns() / 1000;
 }
 
 void disk_pause(struct disk *k)
 {
-        k->pause_until_us = now_us(k) + PAUSE_US;
+        k->pause_until_us = now_us() + PAUSE_US;
         scan_hurry(k->daemon);
 }
 
 bool disk_is_paused(struct disk *k)
 {
-        if (k->pause_until_us && now_us(k) < k->pause_until_us)
+        if (k->pause_until_us && now_us() < k->pause_until_us)
                 return true;
         k->pause_until_us = 0;
         return false;
 }
 
+static _Thread_local struct xen_store *conn_of_thread;
+
+void disk_use_conn(struct xen_store *s)
+{
+        conn_of_thread = s;
+}
+
+struct xen_store *disk_conn(const struct disk *k)
+{
+        return conn_of_thread ? conn_of_thread : k->daemon->store;
+}
+
 bool disk_is_idle(const struct disk *k)
 {
-        return k->job == DISK_IDLE && !k->nrings;
+        return k->job == DISK_IDLE && !k->nrings && !k->crewed;
 }
 
 /* A domain has one, however many disks: that of the first on the list. */

@@ -81,6 +81,9 @@ struct disk {
         char base[64];    /* B, relative */
         char front[80];   /* F */
         bool dirty;       /* is to be looked at */
+        bool crewed;      /* the crew has it: nobody else changes it */
+        struct disk *crew_next;
+        bool removed; /* is over; the control thread frees it */
         bool watched;
         bool adopted; /* was looked at once */
 
@@ -123,14 +126,18 @@ struct disk *disk_find(struct daemon *d, enum disk_kind kind, uint32_t domid,
                        uint32_t vdev);
 /* "backend/evergrant", "backend/vbd". */
 const char *disk_root(enum disk_kind kind);
-/* Looks, and takes the next step if there is one. May destroy k. */
+/* Looks, and takes the next step if there is one. */
 void disk_reconcile(struct disk *k);
 /* Lets go of everything and leaves xenstore as it is, for the next daemon. */
 void disk_stop(struct disk *k);
 /* No more tries in xenstore for a while; the patrol comes back to it. */
 void disk_pause(struct disk *k);
 bool disk_is_paused(struct disk *k);
-/* True if nothing of it is at an I/O thread. */
+/* The connection for its nodes: this thread's own, else the daemon's, or NULL.
+ */
+struct xen_store *disk_conn(const struct disk *k);
+void disk_use_conn(struct xen_store *s); /* from now on on this thread */
+/* True if nothing of it is at another thread. */
 bool disk_is_idle(const struct disk *k);
 /* Reads its domain's name again, if xenstore answers. */
 void disk_refresh_domain(struct disk *k);
@@ -152,7 +159,8 @@ void disk_log(struct disk *k, enum log_level level, const char *fmt, ...)
 /* 0, or -errno when xenstore did not answer: then nothing is known. */
 int disk_look(struct disk *k);
 /* Whether there is a connection to xenstore that answers. */
-bool disk_store_answers(struct daemon *d);
+bool disk_store_answers(const struct disk *k);
+bool disk_conn_answers(struct xen_store *s); /* NULL: false */
 /* -EINVAL and a sentence if the toolstack's nodes make no sense. */
 int disk_config_read(struct disk *k, struct disk_config *c, struct err *e);
 void disk_config_release(struct disk_config *c);
@@ -196,6 +204,10 @@ void disk_forget_ring_keys(struct disk *k);
 /* ---- disk_ring.c: the data plane --------------------------------------------
  */
 void disk_attach(struct disk *k, bool reattach, bool only_if_quiet);
+/* What follows when its I/O threads have all reported: state 4, or what comes
+ * after the ring. */
+void disk_settle(struct disk *k);
+bool disk_is_settled(const struct disk *k); /* nothing of it is due */
 /* Writes state 4 (or the size, after a re-attach) if that has not worked yet.
  */
 void disk_announce_due(struct disk *k);

@@ -11,7 +11,7 @@ static int check_ends(struct disk *k, struct err *e)
         CLEANUP_FREE char *front = NULL;
         uint32_t owner;
         uint64_t domid;
-        int ret = xen_store_owner(k->daemon->store, k->base, &owner);
+        int ret = xen_store_owner(disk_conn(k), k->base, &owner);
 
         /* Libxl and `evergrant attach` give them to the backend's domain. */
         if (ret < 0 || (owner != k->daemon->self_domid && owner != 0))

@@ -2,6 +2,8 @@
 /* A disk's life: the steps of the connect table. */
 #include "disk.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -143,7 +145,7 @@ int disk_prepare(struct disk *k)
                 ret = check_block(k, &e);
         if (ret == 0)
                 return 0;
-        if (!disk_store_answers(k->daemon)) {
+        if (!disk_store_answers(k)) {
                 scan_store_trouble(k->daemon);
                 return -ENOTCONN;
         }
@@ -191,7 +193,7 @@ static void attach(struct disk *k)
                 if (!disk_offers_persistent(k))
                         k->keys.persistent = false; /* both have to want it */
                 disk_attach(k, false, false);
-        } else if (disk_store_answers(k->daemon)) {
+        } else if (disk_store_answers(k)) {
                 k->tried = DISK_TRIED_BAD_KEYS;
                 disk_fail(k, "%s", e.text);
         } else {
@@ -261,13 +263,12 @@ static void unlatch(struct disk *k)
  * its frontend hangs, was killed, or is hostile. */
 static bool out_of_patience(struct disk *k, enum connect_own own)
 {
-        uint64_t now_us = 0;
+        uint64_t now_us = clock_ns() / 1000;
 
         if (own != CONNECT_ENDING || k->view.online) {
                 k->asked_us = 0;
                 return false;
         }
-        (void)sd_event_now(k->daemon->event, CLOCK_MONOTONIC, &now_us);
         if (!k->asked_us)
                 k->asked_us = now_us;
         scan_hurry(k->daemon);
@@ -288,8 +289,15 @@ void disk_reconcile(struct disk *k)
         enum connect_action action;
         int ret;
 
-        if (k->job != DISK_IDLE || k->daemon->stopping)
-                return; /* the callback looks again */
+        if (k->removed)
+                return;
+        if (!disk_is_settled(k)) {
+                if (!k->pending) /* else the callback looks again */
+                        disk_settle(k);
+                return;
+        }
+        if (k->daemon->stopping)
+                return;
         if (disk_is_paused(k)) {
                 scan_hurry(k->daemon);
                 return;

@@ -15,19 +15,24 @@
 
 /* libxenstore says EINVAL for a lost connection, and the wrapper for a value
  * that it does not take. The root answers whenever anything does. */
-bool disk_store_answers(struct daemon *d)
+bool disk_conn_answers(struct xen_store *s)
 {
         CLEANUP_FREE char *value = NULL;
-        int ret = d->store ? xen_store_read(d->store, "/", &value) : -ENOTCONN;
+        int ret = s ? xen_store_read(s, "/", &value) : -ENOTCONN;
 
         return ret == 0 || ret == -EACCES || ret == -ENOENT;
+}
+
+bool disk_store_answers(const struct disk *k)
+{
+        return disk_conn_answers(disk_conn(k));
 }
 
 /* 0, -ENOENT, -EINVAL (a value that nobody should write), -EACCES, or
  * -ENOTCONN. */
 static int read_node(struct disk *k, const char *path, char **value)
 {
-        struct xen_store *s = k->daemon->store;
+        struct xen_store *s = disk_conn(k);
         int ret;
 
         *value = NULL;
@@ -36,7 +41,7 @@ static int read_node(struct disk *k, const char *path, char **value)
         ret = xen_store_read(s, path, value);
         if (ret == 0 || ret == -ENOENT || ret == -EACCES)
                 return ret;
-        return disk_store_answers(k->daemon) ? -EINVAL : -ENOTCONN;
+        return disk_store_answers(k) ? -EINVAL : -ENOTCONN;
 }
 
 static int read_state(struct disk *k, const char *dir, enum xenbus_state *state)
@@ -149,8 +154,8 @@ static int look_for_nodes(struct disk *k, bool *there)
         ret = look_for(k, path, there);
         if (ret < 0 || !*there || k->kind == DISK_OWN)
                 return ret;
-        *there = disk_check_script(k->daemon->store, k->base) == 0;
-        return *there || disk_store_answers(k->daemon) ? 0 : -ENOTCONN;
+        *there = disk_check_script(disk_conn(k), k->base) == 0;
+        return *there || disk_store_answers(k) ? 0 : -ENOTCONN;
 }
 
 /* A xenstored that lost its data knows nothing: the guests are still there,

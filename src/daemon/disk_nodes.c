@@ -73,19 +73,20 @@ static int change_body(struct xen_store *s, void *arg)
 static int change(const struct change *c)
 {
         struct daemon *d = c->disk->daemon;
+        struct xen_store *s = disk_conn(c->disk);
         int ret;
 
-        if (!d->store)
+        if (!s)
                 return -ENOTCONN;
         /* The end of a daemon is worth its tries: nothing comes after it. */
         if (disk_is_paused(c->disk) && !d->stopping)
                 return -EAGAIN;
-        ret = xen_store_transaction(d->store, change_body, (void *)c);
+        ret = xen_store_transaction(s, change_body, (void *)c);
         if (ret == 0 && c->state != XENBUS_UNKNOWN)
                 c->disk->view.own = c->state;
         if (ret == 0 || ret == -ENOENT || ret == -ECANCELED)
                 return ret;
-        if (!disk_store_answers(d)) {
+        if (!disk_conn_answers(s)) {
                 scan_store_trouble(d);
                 return -ENOTCONN;
         }

@@ -57,9 +57,9 @@ static int remove_body(struct xen_store *s, void *arg)
 
 int disk_remove_nodes(struct disk *k)
 {
-        if (!k->daemon->store)
-                return -ENOTCONN;
-        return xen_store_transaction(k->daemon->store, remove_body, k);
+        struct xen_store *s = disk_conn(k);
+
+        return s ? xen_store_transaction(s, remove_body, k) : -ENOTCONN;
 }
 
 static int forget_key(struct xen_store *s, const struct disk *k,
@@ -108,6 +108,6 @@ void disk_forget_ring_keys(struct disk *k)
          * this; then the rules of connect_keys.c have to do. */
         if (k->view.front != XENBUS_CLOSING && k->view.front != XENBUS_CLOSED)
                 return;
-        if (k->daemon->store)
-                (void)xen_store_transaction(k->daemon->store, forget_body, k);
+        if (disk_conn(k))
+                (void)xen_store_transaction(disk_conn(k), forget_body, k);
 }

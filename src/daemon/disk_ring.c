@@ -70,8 +70,9 @@ static void take_budget(struct disk *k, struct budget_share *share)
                          (unsigned long long)k->daemon->budget.total);
 }
 
-/* The ring is served; say so. */
-static void announce(struct disk *k)
+/* The ring is served; say so. What is written is an event that has us look
+ * again; where nothing is, nobody else would. */
+static bool announce(struct disk *k)
 {
         int ret;
 
@@ -94,25 +95,28 @@ static void announce(struct disk *k)
                                  ? "persistent"
                                  : back_grants_name(k->params.grants));
         }
+        return ret == 0;
 }
 
 void disk_announce_due(struct disk *k)
 {
         if (k->connected_due)
-                announce(k);
+                (void)announce(k);
 }
 
 /* All rings are served, or one of them cannot be: then none is. */
 static void attach_end(struct disk *k)
 {
+        bool written = false;
+
         k->job = DISK_IDLE;
         if (k->attach_failed)
                 disk_fail(k, "%s", k->attach_error.text);
         else if (k->daemon->stopping)
                 disk_stop(k);
         else
-                announce(k);
-        if (k->job == DISK_IDLE)
+                written = announce(k);
+        if (k->job == DISK_IDLE && !written)
                 scan_mark(k->daemon, k);
 }
 
@@ -124,6 +128,15 @@ static void note_attach_error(struct disk *k, const char *why)
         k->attach_failed = true;
 }
 
+/* All have reported. The rest needs xenstore, so that it is the crew's. */
+static void due(struct disk *k)
+{
+        if (k->daemon->stopping && !k->crewed)
+                disk_settle(k);
+        else
+                scan_mark(k->daemon, k);
+}
+
 static void attached(void *arg, int error, const char *why)
 {
         struct disk *k = arg;
@@ -131,7 +144,7 @@ static void attached(void *arg, int error, const char *why)
         if (error)
                 note_attach_error(k, why && *why ? why : strerror(-error));
         if (--k->pending == 0)
-                attach_end(k);
+                due(k);
 }
 
 static void trouble(void *arg, const char *what)
@@ -199,7 +212,7 @@ void disk_attach(struct disk *k, bool reattach, bool only_if_quiet)
                 attach_end(k);
 }
 
-/* Nothing is held any more. May destroy k. */
+/* Nothing is held any more. */
 static void let_go(struct disk *k)
 {
         struct daemon *d = k->daemon;
@@ -218,7 +231,7 @@ static void let_go(struct disk *k)
                         disk_pause(k);
                         return;
                 }
-                disk_destroy(k);
+                k->removed = true;
                 scan_mark_all(d);
                 return;
         case DISK_AFTER_RESTART:
@@ -240,19 +253,35 @@ static void detached(void *arg, int error, const char *why)
 {
         struct disk_ring *r = arg;
         struct disk *k = r->disk;
-        struct daemon *d = k->daemon;
 
         r->queue = NULL;
-        if (--k->pending)
-                return;
+        if (--k->pending == 0)
+                due(k);
+}
+
+static void detach_end(struct disk *k)
+{
         for (unsigned i = 0; i < k->nrings; i++)
-                budget_give(&d->budget, &k->rings[i].share);
+                budget_give(&k->daemon->budget, &k->rings[i].share);
         k->nrings = 0;
         k->job = DISK_IDLE;
         k->connected_due = false;
         let_go(k);
-        if (d->stopping)
-                daemon_stop_check(d);
+}
+
+void disk_settle(struct disk *k)
+{
+        if (k->job == DISK_ATTACHING)
+                attach_end(k);
+        else if (k->job == DISK_DETACHING)
+                detach_end(k);
+        if (k->daemon->stopping)
+                scan_mark(k->daemon, k);
+}
+
+bool disk_is_settled(const struct disk *k)
+{
+        return k->job == DISK_IDLE;
 }
 
 void disk_detach(struct disk *k, enum disk_after after)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The connection to xenstore: events in, and another one when it is lost. The
  * data path does not notice. */
+#include "crew.h"
 #include "disk.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ static void lose_store(struct daemon *d)
         d->store_source = sd_event_source_disable_unref(d->store_source);
         xen_store_close(d->store);
         d->store = NULL;
+        crew_reconnect(d->crew);
         for (struct disk *k = d->disks; k; k = k->next)
                 k->watched = false;
         d->retry_ms = RETRY_MIN_MS;
@@ -42,9 +44,9 @@ static void lose_store(struct daemon *d)
         sd_event_source_set_enabled(d->retry_source, SD_EVENT_ONESHOT);
 }
 
-void scan_store_trouble(struct daemon *d)
+void scan_check_store(struct daemon *d)
 {
-        if (d->store && !d->stopping && !disk_store_answers(d))
+        if (d->store && !disk_conn_answers(d->store))
                 lose_store(d);
 }
 
@@ -74,7 +76,7 @@ static int on_patrol(sd_event_source *src, uint64_t usec, void *arg)
 {
         struct daemon *d = arg;
 
-        scan_store_trouble(d);
+        scan_check_store(d);
         scan_mark_all(d);
         sd_event_source_set_time_relative(src, d->hurry ? HURRY_US : PATROL_US);
         d->hurry = false;
@@ -121,7 +123,7 @@ static int open_again(struct daemon *d)
 
 int scan_start(struct daemon *d, struct err *e)
 {
-        int ret = sd_event_add_defer(d->event, &d->work_source, scan_work, d);
+        int ret = sd_event_add_post(d->event, &d->work_source, scan_turn, d);
 
         if (ret >= 0)
                 ret = sd_event_add_time_relative(d->event, &d->patrol_source,
@@ -142,7 +144,7 @@ int scan_start(struct daemon *d, struct err *e)
         return 0;
 }
 
-void scan_hurry(struct daemon *d)
+void scan_set_patrol(struct daemon *d)
 {
         if (!d->hurry)
                 sd_event_source_set_time_relative(d->patrol_source, HURRY_US);

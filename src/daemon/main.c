@@ -2,6 +2,7 @@
 /* evergrantd: starts everything in the order in which it can fail, serves until
  * a signal, and stops without disturbing a guest. */
 #include "control.h"
+#include "crew.h"
 #include "disk.h"
 #include "fdstore.h"
 
@@ -54,10 +55,7 @@ static int on_signal(sd_event_source *src, const struct signalfd_siginfo *si,
         /* The marks of a clean stop are worth one more try. */
         if (!d->store && xen_store_open(&d->store, NULL) < 0)
                 d->store = NULL;
-        for (struct disk *k = d->disks; k; k = k->next)
-                disk_stop(k);
-        daemon_stop_check(d);
-        return 0;
+        return 0; /* scan_turn is next */
 }
 
 static int on_back(sd_event_source *src, int fd, uint32_t events, void *arg)
@@ -148,7 +146,8 @@ static int start(struct daemon *d, struct err *e)
         if (ret < 0)
                 return err_set(e, ret, "cannot set a timer: %s",
                                strerror(-ret));
-        return scan_start(d, e);
+        ret = crew_start(d, e);
+        return ret < 0 ? ret : scan_start(d, e);
 }
 
 /* Why there is no evergrantd, for dist/block-evergrant, which can only tell
@@ -169,6 +168,7 @@ static void stop(struct daemon *d)
 {
         scan_stop(d);
         stall_stop(d);
+        crew_stop(d->crew);
         xen_store_close(d->store); /* and with it all watches */
         d->store = NULL;
         while (d->disks)
@@ -189,7 +189,7 @@ static int serve(struct daemon *d)
         log_info("evergrantd %s serves with %u I/O thread%s, control socket %s",
                  EVERGRANT_VERSION, d->nthreads, d->nthreads == 1 ? "" : "s",
                  d->options.socket);
-        ret = sd_event_loop(d->event);
+        ret = crew_loop(d->crew);
         if (ret < 0)
                 log_err("the event loop failed: %s", strerror(-ret));
         return ret < 0 ? 1 : 0;

@@ -2,6 +2,7 @@
 #include "resize.h"
 
 #include "common/parse.h"
+#include "crew.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -75,6 +76,7 @@ int disk_resize(struct disk *k, uint64_t size_bytes, struct err *e)
         struct store_info info;
         int ret;
 
+        crew_wait(k->daemon->crew, k);
         if (!k->store)
                 return err_set(e, -ENODEV, "the disk is not open: %s",
                                k->error[0] ? k->error : "it is being detached");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Events of xenstore become marks, marks become one look a disk: a guest that
  * writes a watched node a million times costs a look now and then (XSA-349). */
+#include "crew.h"
 #include "disk.h"
 
 #include "common/parse.h"
@@ -13,22 +14,24 @@
 
 /* ---- marks -------------------------------------------------------------- */
 
-static void want_work(struct daemon *d)
-{
-        if (!d->stopping)
-                sd_event_source_set_enabled(d->work_source, SD_EVENT_ONESHOT);
-}
-
 void scan_mark(struct daemon *d, struct disk *k)
 {
         k->dirty = true;
-        want_work(d);
 }
 
 void scan_mark_all(struct daemon *d)
 {
         d->rescan = true;
-        want_work(d);
+}
+
+void scan_hurry(struct daemon *d)
+{
+        d->hurry_due = true;
+}
+
+void scan_store_trouble(struct daemon *d)
+{
+        d->trouble = true;
 }
 
 /* ---- watches --------------------------------------------------------------
@@ -185,24 +188,63 @@ static void list_disks(struct daemon *d)
                 k->dirty = true;
 }
 
-int scan_work(sd_event_source *src, void *arg)
+static void free_removed(struct daemon *d)
+{
+        struct disk *next;
+
+        for (struct disk *k = d->disks; k; k = next) {
+                next = k->next;
+                if (k->removed && !k->crewed)
+                        disk_destroy(k);
+        }
+}
+
+/* What was with the crew when the daemon was told to stop. */
+static void go_on_stopping(struct daemon *d)
+{
+        for (struct disk *k = d->disks; k; k = k->next) {
+                if (k->crewed)
+                        continue;
+                if (!disk_is_settled(k) && !k->pending)
+                        disk_settle(k);
+                disk_stop(k);
+        }
+        daemon_stop_check(d);
+}
+
+static void hand_out(struct daemon *d)
+{
+        for (struct disk *k = d->disks; k && d->store; k = k->next) {
+                if (!k->dirty || k->crewed)
+                        continue;
+                k->dirty = false;
+                crew_give(d->crew, k);
+        }
+}
+
+int scan_turn(sd_event_source *src, void *arg)
 {
         struct daemon *d = arg;
-        struct disk *k, *next;
 
-        if (d->stopping)
+        if (d->stopping) {
+                go_on_stopping(d);
                 return 0;
+        }
+        if (d->trouble) {
+                d->trouble = false;
+                scan_check_store(d);
+                scan_hurry(d);
+        }
+        if (d->hurry_due) {
+                d->hurry_due = false;
+                scan_set_patrol(d);
+        }
+        free_removed(d);
         if (d->rescan) {
                 d->rescan = false;
                 list_disks(d);
         }
-        for (k = d->disks; k && d->store; k = next) {
-                next = k->next;
-                if (!k->dirty)
-                        continue;
-                k->dirty = false;
-                disk_reconcile(k);
-        }
+        hand_out(d);
         if (!d->swept && d->store) {
                 d->swept = true;
                 fdstore_drop_unclaimed();

@@ -10,22 +10,37 @@
 #define TRANSACTION_TRIES 16
 #define VALUE_BYTES_MAX 2048u
 
-int xen_store_open(struct xen_store **s, struct err *e)
+static struct xen_store *open_handle(void)
 {
         struct xen_store *new = calloc(1, sizeof(*new));
-        int ret;
 
-        *s = NULL;
-        if (!new)
-                return err_set(e, -ENOMEM, "out of memory");
+        if (!new) {
+                errno = ENOMEM;
+                return NULL;
+        }
         new->canary_fd = -1;
         errno = 0;
         /* Not XS_UNWATCH_FILTER: up to Xen 4.17 at least it forgets to free
          * the events that it drops, and a peer decides how many those are. */
         new->xs = xs_open(0);
         if (!new->xs) {
-                ret = xen_call_error();
+                int ret = xen_call_error();
+
                 free(new);
+                errno = -ret;
+                return NULL;
+        }
+        return new;
+}
+
+int xen_store_open(struct xen_store **s, struct err *e)
+{
+        struct xen_store *new = open_handle();
+        int ret;
+
+        *s = NULL;
+        if (!new) {
+                ret = -errno;
                 return err_set(e, ret,
                                "cannot reach xenstore (%s): start xenstored on "
                                "a Xen host, or use `pocketxen run -- CMD` "
@@ -39,6 +54,15 @@ int xen_store_open(struct xen_store **s, struct err *e)
                                strerror(-ret));
         }
         *s = new;
+        return 0;
+}
+
+int xen_store_open_bare(struct xen_store **s, const struct xen_store_wait *w)
+{
+        *s = open_handle();
+        if (!*s)
+                return -errno;
+        (*s)->wait = *w;
         return 0;
 }
 
@@ -62,13 +86,15 @@ int xen_store_transaction(struct xen_store *s,
         for (int i = 0; i < TRANSACTION_TRIES; i++) {
                 bool ended;
 
-                errno = 0;
+                store_wait_begin(s);
                 s->transaction = xs_transaction_start(s->xs);
+                store_wait_end(s);
                 if (s->transaction == XBT_NULL)
                         return xen_call_error();
                 ret = body(s, arg);
-                errno = 0;
+                store_wait_begin(s);
                 ended = xs_transaction_end(s->xs, s->transaction, ret < 0);
+                store_wait_end(s);
                 s->transaction = XBT_NULL;
                 if (ret < 0)
                         return ret;
@@ -109,8 +135,9 @@ int xen_store_read(struct xen_store *s, const char *path, char **value)
         *value = NULL;
         if (!xen_store_path_ok(path))
                 return -EINVAL;
-        errno = 0;
+        store_wait_begin(s);
         v = xs_read(s->xs, s->transaction, path, &len);
+        store_wait_end(s);
         if (!v)
                 return xen_call_error();
         if (len > VALUE_BYTES_MAX || memchr(v, '\0', len)) {
@@ -124,23 +151,27 @@ int xen_store_read(struct xen_store *s, const char *path, char **value)
 int xen_store_write(struct xen_store *s, const char *path, const char *value)
 {
         size_t len = strlen(value);
+        bool done;
 
         if (!xen_store_path_ok(path) || len > VALUE_BYTES_MAX)
                 return -EINVAL;
-        errno = 0;
-        if (!xs_write(s->xs, s->transaction, path, value, (unsigned)len))
-                return xen_call_error();
-        return 0;
+        store_wait_begin(s);
+        done = xs_write(s->xs, s->transaction, path, value, (unsigned)len);
+        store_wait_end(s);
+        return done ? 0 : xen_call_error();
 }
 
 int xen_store_rm(struct xen_store *s, const char *path)
 {
+        bool done;
         int ret;
 
         if (!xen_store_path_ok(path))
                 return -EINVAL;
-        errno = 0;
-        if (xs_rm(s->xs, s->transaction, path))
+        store_wait_begin(s);
+        done = xs_rm(s->xs, s->transaction, path);
+        store_wait_end(s);
+        if (done)
                 return 0;
         ret = xen_call_error();
         return ret == -ENOENT ? 0 : ret;
@@ -152,8 +183,9 @@ bool xen_store_exists(struct xen_store *s, const char *path)
 
         if (!xen_store_path_ok(path))
                 return false;
-        errno = 0;
+        store_wait_begin(s);
         value = xs_read(s->xs, s->transaction, path, NULL);
+        store_wait_end(s);
         return value || errno == EACCES; /* there, but not for us */
 }
 
@@ -164,8 +196,9 @@ int xen_store_list(struct xen_store *s, const char *path, char ***names,
         *n = 0;
         if (!xen_store_path_ok(path))
                 return -EINVAL;
-        errno = 0;
+        store_wait_begin(s);
         *names = xs_directory(s->xs, s->transaction, path, n);
+        store_wait_end(s);
         if (*names)
                 return 0;
         *n = 0;

@@ -17,6 +17,15 @@ struct xen_store;
 /* On failure the error says how to get a xenstore: start xenstored, or
  * `pocketxen run -- CMD`. */
 int xen_store_open(struct xen_store **s, struct err *e);
+/* The same for requests only: a descriptor and no thread, no watches. Around
+ * each request the two functions are called, so that a lock can be let go of
+ * while xenstore takes its time. */
+struct xen_store_wait {
+        void (*begin)(void *arg);
+        void (*end)(void *arg);
+        void *arg;
+};
+int xen_store_open_bare(struct xen_store **s, const struct xen_store_wait *w);
 void xen_store_close(struct xen_store *s); /* accepts NULL */
 /* Readable: watches may have fired, or the connection is lost. Call
  * xen_store_next_watch until it returns 0, or an error. */

@@ -20,13 +20,14 @@ int xen_store_set_owner(struct xen_store *s, const char *path, uint32_t owner,
                 {.id = reader, .perms = XS_PERM_READ},
         };
         unsigned n = reader == ~0u ? 1 : 2;
+        bool done;
 
         if (!xen_store_path_ok(path))
                 return -EINVAL;
-        errno = 0;
-        if (!xs_set_permissions(s->xs, s->transaction, path, perms, n))
-                return xen_call_error();
-        return 0;
+        store_wait_begin(s);
+        done = xs_set_permissions(s->xs, s->transaction, path, perms, n);
+        store_wait_end(s);
+        return done ? 0 : xen_call_error();
 }
 
 int xen_store_owner(struct xen_store *s, const char *path, uint32_t *domid)
@@ -36,8 +37,9 @@ int xen_store_owner(struct xen_store *s, const char *path, uint32_t *domid)
 
         if (!xen_store_path_ok(path))
                 return -EINVAL;
-        errno = 0;
+        store_wait_begin(s);
         perms = xs_get_permissions(s->xs, s->transaction, path, &n);
+        store_wait_end(s);
         if (!perms)
                 return xen_call_error();
         if (n == 0)

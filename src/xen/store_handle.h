@@ -3,6 +3,7 @@
 #ifndef EVERGRANT_XEN_STORE_HANDLE_H
 #define EVERGRANT_XEN_STORE_HANDLE_H
 
+#include <errno.h>
 #include <xenstore.h>
 
 #include "store.h"
@@ -18,7 +19,25 @@ struct xen_store {
         int canary_fd;
         bool folds; /* fold is initialised */
         struct store_fold fold;
+        struct xen_store_wait wait; /* NULLs: nobody wants to know */
 };
+
+/* Around each call that waits for xenstore. */
+static inline void store_wait_begin(struct xen_store *s)
+{
+        if (s->wait.begin)
+                s->wait.begin(s->wait.arg);
+        errno = 0;
+}
+
+static inline void store_wait_end(struct xen_store *s)
+{
+        int saved = errno;
+
+        if (s->wait.end)
+                s->wait.end(s->wait.arg);
+        errno = saved;
+}
 
 /* Makes fold and canary_fd. 0 or -errno. */
 int xen_store_watch_init(struct xen_store *s);

@@ -61,7 +61,7 @@ int xen_store_watch(struct xen_store *s, const char *path, const char *token)
 {
         int ret;
 
-        if (!xen_store_path_ok(path))
+        if (!xen_store_path_ok(path) || !s->folds)
                 return -EINVAL;
         ret = fold_start(&s->fold);
         if (ret < 0)

@@ -32,6 +32,14 @@ static void publish(const char *ref, const char *port, const char *state)
         fake_put(F "/state", state);
 }
 
+/* And on, as long as only the crew would have to be asked again. */
+static void look(void)
+{
+        do
+                disk_reconcile(disk);
+        while (!disk_is_settled(disk) && !disk->pending);
+}
+
 static int setup(void **state)
 {
         struct err e = {0};
@@ -52,7 +60,7 @@ static int setup(void **state)
         daemon_.budget.total = 60000;
         assert_int_equal(xen_store_open(&daemon_.store, &e), 0);
         disk = disk_create(&daemon_, DISK_OWN, 1, 51712);
-        disk_reconcile(disk);
+        look();
         assert_string_equal(fake_get(B "/state"), "2");
         return 0;
 }
@@ -71,9 +79,10 @@ static void connects_with(const char *ref, const char *port)
 {
         fake_on_transaction = NULL;
         publish(ref, port, "3");
-        disk_reconcile(disk);
+        look();
         fake_rings.error = 0;
         fake_rings_report();
+        look();
         assert_string_equal(fake_get(B "/state"), "4");
         assert_int_equal(fake_rings.ref, atoi(ref));
         assert_int_equal(fake_rings.held, 1);
@@ -94,10 +103,10 @@ static void a_program_that_has_come_meanwhile_is_not_closed_on(void **state)
         fake_put(F "/state", "6");
         fake_rings.marks = 0;
         fake_on_transaction = next_one_comes;
-        disk_reconcile(disk);
+        look();
         assert_string_equal(fake_get(B "/state"), "2");
         assert_true(fake_rings.marks > 0);
-        disk_reconcile(disk);
+        look();
         assert_string_equal(fake_get(B "/state"), "2");
         connects_with("8", "3");
 }
@@ -105,7 +114,7 @@ static void a_program_that_has_come_meanwhile_is_not_closed_on(void **state)
 static void a_frontend_that_stays_closed_is_closed_on(void **state)
 {
         publish("8", "3", "6");
-        disk_reconcile(disk);
+        look();
         assert_string_equal(fake_get(B "/state"), "6");
         assert_null(fake_get(F "/ring-ref"));
 }
@@ -115,12 +124,12 @@ static void an_impossible_state_that_has_passed_is_no_error(void **state)
 {
         fake_put(F "/state", "7");
         fake_on_transaction = next_one_comes;
-        disk_reconcile(disk);
+        look();
         assert_string_equal(fake_get(B "/state"), "2");
         assert_false(disk->failed);
         fake_on_transaction = NULL;
         fake_put(F "/state", "7");
-        disk_reconcile(disk);
+        look();
         assert_string_equal(fake_get(B "/state"), "6");
         assert_true(disk->failed);
         assert_non_null(fake_get(B "/hotplug-error"));
@@ -136,10 +145,11 @@ static void other_ring(void)
 static void a_ring_that_failed_is_not_held_against_the_next_one(void **state)
 {
         publish("8", "3", "3");
-        disk_reconcile(disk);
+        look();
         fake_rings.error = EINVAL;
         fake_on_transaction = other_ring;
         fake_rings_report();
+        look();
         assert_string_equal(fake_get(B "/state"), "2");
         assert_false(disk->failed);
         assert_null(fake_get(B "/hotplug-error"));
@@ -150,9 +160,10 @@ static void a_ring_that_failed_is_not_held_against_the_next_one(void **state)
 static void a_ring_that_failed_and_is_still_there_is_refused(void **state)
 {
         publish("8", "3", "3");
-        disk_reconcile(disk);
+        look();
         fake_rings.error = EINVAL;
         fake_rings_report();
+        look();
         assert_string_equal(fake_get(B "/state"), "6");
         assert_true(disk->failed);
         assert_string_equal(fake_get(B "/hotplug-status"), "error");
@@ -168,7 +179,7 @@ static void keys_that_make_sense_by_now_are_read_again(void **state)
 {
         publish("8", "", "3");
         fake_on_transaction = write_port;
-        disk_reconcile(disk);
+        look();
         assert_string_equal(fake_get(B "/state"), "2");
         assert_false(disk->failed);
         connects_with("8", "4");
@@ -177,7 +188,7 @@ static void keys_that_make_sense_by_now_are_read_again(void **state)
 static void keys_that_stay_wrong_are_refused(void **state)
 {
         publish("8", "", "3");
-        disk_reconcile(disk);
+        look();
         assert_string_equal(fake_get(B "/state"), "6");
         assert_true(disk->failed);
         assert_int_equal(fake_rings.attaches, 0);
@@ -190,14 +201,15 @@ static void restarts_while_attaching(void (*meanwhile)(void), const char *ref)
         struct store *store;
 
         publish("8", "3", "3");
-        disk_reconcile(disk);
+        look();
         store = disk->store;
         assert_non_null(store);
         meanwhile();
         fake_rings_report();
+        look();
         assert_string_equal(fake_get(B "/state"), "2");
         assert_int_equal(fake_rings.ref, 8);
-        disk_reconcile(disk); /* lets go of the old ring */
+        look(); /* lets go of the old ring */
         assert_int_equal(fake_rings.held, 0);
         /* The bytes of a disk in memory are nobody's restart's business. */
         assert_ptr_equal(disk->store, store);
@@ -244,9 +256,9 @@ static void secure_discard_is_offered_with_discard_only(void **state)
                                     plain ? "1" : "0");
                 assert_int_equal(disk->params.limits.discard_secure, plain);
                 publish("8", "3", "6");
-                disk_reconcile(disk);
+                look();
                 fake_put(F "/state", "1");
-                disk_reconcile(disk);
+                look();
                 assert_string_equal(fake_get(B "/state"), "2");
         }
 }
