@@ -232,25 +232,39 @@ static int check_refs(const struct source *s, const struct connect_keys *k)
         return 0;
 }
 
+static int read_shape(const struct source *s, const struct connect_offer *offer,
+                      struct connect_keys *k)
+{
+        int ret;
+
+        memset(k, 0, sizeof(*k));
+        ret = read_queues(
+                s, (unsigned)min_u64(offer->max_queues, CONNECT_MAX_QUEUES), k);
+        if (ret == 0)
+                ret = read_rings(
+                        s,
+                        (unsigned)min_u64(offer->max_order, BLK_MAX_RING_ORDER),
+                        k);
+        return ret == 0 ? check_refs(s, k) : ret;
+}
+
+int connect_keys_rings(connect_read read, void *arg,
+                       const struct connect_offer *offer,
+                       struct connect_keys *k, struct err *e)
+{
+        const struct source s = {read, arg, e};
+
+        return read_shape(&s, offer, k);
+}
+
 int connect_keys_read(connect_read read, void *arg,
                       const struct connect_offer *offer, struct connect_keys *k,
                       struct err *e)
 {
         const struct source s = {read, arg, e};
         uint64_t persistent = 0;
-        int ret;
+        int ret = read_shape(&s, offer, k);
 
-        memset(k, 0, sizeof(*k));
-        ret = read_queues(
-                &s, (unsigned)min_u64(offer->max_queues, CONNECT_MAX_QUEUES),
-                k);
-        if (ret == 0)
-                ret = read_rings(
-                        &s,
-                        (unsigned)min_u64(offer->max_order, BLK_MAX_RING_ORDER),
-                        k);
-        if (ret == 0)
-                ret = check_refs(&s, k);
         if (ret == 0)
                 ret = read_protocol(&s, k);
         if (ret == 0)

@@ -36,6 +36,11 @@ int connect_keys_read(connect_read read, void *arg,
                       const struct connect_offer *offer, struct connect_keys *k,
                       struct err *e);
 
+/* Only what tells one ring from another: nrings, ring_order, rings. */
+int connect_keys_rings(connect_read read, void *arg,
+                       const struct connect_offer *offer,
+                       struct connect_keys *k, struct err *e);
+
 #define CONNECT_KEY_BYTES 40u
 /* Where the keys of a ring are: one ring has them at the top, also where the
  * number 1 was written (PROTOCOL.md Q13), several below queue-0 and so on. */

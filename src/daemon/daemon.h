@@ -61,6 +61,7 @@ void scan_stop(struct daemon *d);
 /* Something may have changed: look at k, or at everything, soon. Any number
  * of calls before that look are one (XSA-349). */
 void scan_mark(struct daemon *d, struct disk *k);
+void scan_mark_parts(struct daemon *d, struct disk *k, unsigned parts);
 void scan_mark_all(struct daemon *d);
 /* A call to xenstore failed in a way that only a lost connection explains:
  * this is checked soon, and if so it is opened again. */

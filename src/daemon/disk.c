@@ -30,6 +30,7 @@ struct disk *disk_create(struct daemon *d, enum disk_kind kind, uint32_t domid,
                 return NULL;
         k->daemon = d;
         k->kind = kind;
+        k->stale = DISK_LOOK_ALL;
         k->domid = domid;
         k->vdev = vdev;
         vdev_name(k->name, sizeof(k->name), vdev);

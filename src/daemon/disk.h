@@ -10,6 +10,7 @@
 #include "back/connect_keys.h"
 #include "common/log.h"
 #include "daemon.h"
+#include "ring/features.h"
 
 /* What the toolstack wrote; only from the backend's directory, which the
  * guest cannot write. */
@@ -41,7 +42,16 @@ enum disk_hook {
         DISK_HOOK_MISSING
 };
 
-/* What both ends know when they look, read anew each time. */
+/* Parts of a look: what no event has named is as it was. */
+#define DISK_LOOK_NODES 1u  /* frontend-id, script */
+#define DISK_LOOK_DOMAIN 2u /* the frontend's */
+#define DISK_LOOK_HOOK 4u
+#define DISK_LOOK_ONLINE 8u
+#define DISK_LOOK_OWN 16u   /* our state */
+#define DISK_LOOK_FRONT 32u /* the frontend's */
+#define DISK_LOOK_ALL 63u
+
+/* What both ends knew at the last look. */
 struct disk_view {
         bool gone; /* our nodes are, or are ours no more */
         bool dead; /* the frontend's domain is */
@@ -81,6 +91,7 @@ struct disk {
         char base[64];    /* B, relative */
         char front[80];   /* F */
         bool dirty;       /* is to be looked at */
+        unsigned stale;   /* these parts of the view: DISK_LOOK_… */
         bool crewed;      /* the crew has it: nobody else changes it */
         struct disk *crew_next;
         bool removed; /* is over; the control thread frees it */
@@ -92,6 +103,10 @@ struct disk {
         struct store *store;
         struct connect_keys keys;
         enum disk_tried tried;
+        /* The features that are in xenstore because we wrote them there since
+         * this daemon has the disk; bits of told: which those are. */
+        uint64_t feature[BLK_BACK_KEYS];
+        uint32_t told;
         struct back_queue_params params; /* the last ring's; the rest is one */
         struct disk_ring rings[CONNECT_MAX_QUEUES];
         unsigned nrings; /* held: being attached, served, being detached */
@@ -156,8 +171,12 @@ void disk_log(struct disk *k, enum log_level level, const char *fmt, ...)
 
 /* ---- disk_look.c, disk_config.c: reading xenstore --------------------------
  */
-/* 0, or -errno when xenstore did not answer: then nothing is known. */
+/* Reads what is stale. 0, or -errno when xenstore did not answer: then it still
+ * is. */
 int disk_look(struct disk *k);
+/* The parts that a change of `key`, in the backend's directory, makes stale;
+ * "": of the directory. */
+unsigned disk_look_parts(const char *key);
 /* Whether there is a connection to xenstore that answers. */
 bool disk_store_answers(const struct disk *k);
 bool disk_conn_answers(struct xen_store *s); /* NULL: false */

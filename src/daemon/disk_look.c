@@ -5,6 +5,7 @@
 #include "disk.h"
 
 #include "common/parse.h"
+#include "common/util.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -181,35 +182,93 @@ void disk_refresh_domain(struct disk *k)
                 log_escape(k->domain, sizeof(k->domain), name, strlen(name));
 }
 
+unsigned disk_look_parts(const char *key)
+{
+        /* What only we write, each time we do, is no news. */
+        static const char *const ours[] = {"eg-stopped", "hotplug-error",
+                                           "hotplug-status"};
+        static const struct {
+                const char *key;
+                unsigned parts;
+        } watched[] = {
+                {"state", DISK_LOOK_OWN},
+                {"online", DISK_LOOK_ONLINE},
+                {"eg-hook", DISK_LOOK_HOOK},
+        };
+
+        for (unsigned i = 0; i < ARRAY_SIZE(watched); i++)
+                if (strcmp(key, watched[i].key) == 0)
+                        return watched[i].parts;
+        for (unsigned i = 0; i < ARRAY_SIZE(ours); i++)
+                if (strcmp(key, ours[i]) == 0)
+                        return 0;
+        for (unsigned i = 0; i < BLK_BACK_KEYS; i++)
+                if (strcmp(key, blk_back_keys[i].name) == 0)
+                        return 0;
+        return DISK_LOOK_ALL;
+}
+
+static int look_for_ends(struct disk *k, unsigned parts, struct disk_view *v)
+{
+        bool there;
+        int ret = 0;
+
+        if (parts & DISK_LOOK_NODES) {
+                ret = look_for_nodes(k, &there);
+                v->gone = ret == 0 && !there;
+        }
+        if (ret == 0 && parts & DISK_LOOK_DOMAIN) {
+                ret = look_for_domain(k, k->domid, &there);
+                v->dead = ret == 0 && !there && k->domid != 0;
+        }
+        if (ret == 0 && (v->gone || v->dead))
+                ret = check_memory(k);
+        return ret;
+}
+
+static int look_at_online(struct disk *k, struct disk_view *v)
+{
+        uint64_t online;
+        int ret = disk_read_number(k, "online", 1, 0, &online);
+
+        v->online = ret == 0 && online == 1;
+        return ret == -ENOTCONN ? ret : 0;
+}
+
+static int look_at(struct disk *k, unsigned parts, struct disk_view *v)
+{
+        int ret = look_for_ends(k, parts, v);
+
+        if (ret == 0 && parts & DISK_LOOK_HOOK)
+                ret = look_at_hook(k, v);
+        if (ret == 0 && parts & DISK_LOOK_ONLINE)
+                ret = look_at_online(k, v);
+        if (ret == 0 && parts & DISK_LOOK_OWN)
+                ret = read_state(k, k->base, &v->own);
+        if (ret == 0 && parts & DISK_LOOK_FRONT)
+                ret = read_state(k, k->front, &v->front);
+        return ret;
+}
+
 int disk_look(struct disk *k)
 {
-        struct disk_view v = {0};
-        uint64_t online;
-        bool there;
-        int ret = look_for_nodes(k, &there);
+        struct disk_view v = k->view;
+        unsigned parts = k->stale;
+        int ret;
 
-        if (ret < 0)
+        /* What comes while this reads is for the next look. */
+        k->stale = 0;
+        ret = look_at(k, parts, &v);
+        /* A state that is missing tells that more may be. */
+        if (ret == 0 && parts != DISK_LOOK_ALL &&
+            (v.own == XENBUS_UNKNOWN || v.front == XENBUS_UNKNOWN)) {
+                ret = look_at(k, DISK_LOOK_ALL & ~parts, &v);
+                parts = DISK_LOOK_ALL;
+        }
+        if (ret < 0) {
+                k->stale |= parts;
                 return ret;
-        v.gone = !there;
-        ret = look_for_domain(k, k->domid, &there);
-        if (ret < 0)
-                return ret;
-        v.dead = !there && k->domid != 0;
-        if (v.gone || v.dead)
-                ret = check_memory(k);
-        if (ret == 0)
-                ret = look_at_hook(k, &v);
-        if (ret < 0)
-                return ret;
-        ret = disk_read_number(k, "online", 1, 0, &online);
-        if (ret == -ENOTCONN)
-                return ret;
-        v.online = ret == 0 && online == 1;
-        ret = read_state(k, k->base, &v.own);
-        if (ret == 0)
-                ret = read_state(k, k->front, &v.front);
-        if (ret < 0)
-                return ret;
+        }
         k->view = v;
         if (!k->domain[0])
                 disk_refresh_domain(k);

@@ -47,22 +47,32 @@ static int drop(struct xen_store *s, struct disk *k, const char *key)
         return xen_store_rm(s, path);
 }
 
+/* Where there is a state, there is the rest. */
+static int look_for_nodes(struct xen_store *s, const struct disk *k)
+{
+        CLEANUP_FREE char *value = NULL;
+        char path[XEN_STORE_PATH_BYTES];
+
+        snprintf(path, sizeof(path), "%s/frontend-id", k->base);
+        return xen_store_read(s, path, &value);
+}
+
 static int change_body(struct xen_store *s, void *arg)
 {
         const struct change *c = arg;
         struct disk *k = c->disk;
         char path[XEN_STORE_PATH_BYTES];
-        CLEANUP_FREE char *value = NULL;
+        enum xenbus_state state;
         int ret;
 
-        snprintf(path, sizeof(path), "%s/frontend-id", k->base);
-        ret = xen_store_read(s, path, &value);
+        snprintf(path, sizeof(path), "%s/state", k->base);
+        state = xen_store_read_state(s, path);
+        ret = state == XENBUS_UNKNOWN ? look_for_nodes(s, k) : 0;
         if (ret == 0 && k->kind == DISK_XL)
                 ret = disk_check_script(s, k->base);
         if (ret < 0)
                 return ret;
-        snprintf(path, sizeof(path), "%s/state", k->base);
-        if (!(BIT(xen_store_read_state(s, path)) & c->from))
+        if (!(BIT(state) & c->from))
                 return -ECANCELED;
         ret = c->write ? c->write(s, k) : 0;
         if (ret == 0 && c->state != XENBUS_UNKNOWN)
@@ -128,11 +138,8 @@ static uint64_t info_bits(const struct disk *k)
                (k->config.readonly ? BLK_INFO_READONLY : 0);
 }
 
-/* Every key explicitly: some frontends refuse what is absent (Q8). */
-static int write_keys(struct xen_store *s, struct disk *k, unsigned when)
+static void features_of(const struct disk *k, uint64_t *value)
 {
-        struct key_writer w = {s, k};
-        uint64_t value[BLK_BACK_KEYS];
         struct store_info info;
         struct blk_limits lim;
 
@@ -156,8 +163,29 @@ static int write_keys(struct xen_store *s, struct disk *k, unsigned when)
                             : lim.block_bytes;
         value[BLK_BACK_DISCARD_SECURE] = lim.discard_secure;
         value[BLK_BACK_INFO] = info_bits(k);
-        return blk_keys_write(blk_back_keys, BLK_BACK_KEYS, when, value,
-                              write_key, &w);
+}
+
+/* Every key explicitly: some frontends refuse what is absent (Q8). All but one
+ * with the offer, which is made when nobody waits, so that little is left to
+ * write while a guest does: "sectors" tells that the disk was connected once,
+ * and so has contents (adopt.c). */
+static int write_features(struct xen_store *s, struct disk *k, bool connected)
+{
+        struct key_writer w = {s, k};
+        uint64_t value[BLK_BACK_KEYS];
+        int ret = 0;
+
+        features_of(k, value);
+        for (unsigned i = 0; i < BLK_BACK_KEYS && ret == 0; i++) {
+                bool told = (k->told & BIT(i)) && k->feature[i] == value[i];
+
+                if (connected ? told : i == BLK_BACK_SECTORS)
+                        continue;
+                ret = blk_keys_write(&blk_back_keys[i], 1,
+                                     connected ? BLK_KEY_CONNECT : BLK_KEY_ANY,
+                                     &value[i], write_key, &w);
+        }
+        return ret;
 }
 
 /* A guest that has the disk attached while it runs negotiates on these as soon
@@ -203,7 +231,7 @@ static int write_offer(struct xen_store *s, struct disk *k)
                         ret = put(s, k, "eg-hook", "done");
         }
         if (ret == 0)
-                ret = write_keys(s, k, BLK_KEY_EARLY);
+                ret = write_features(s, k, false);
         snprintf(path, sizeof(path), "error/%s", k->base);
         if (ret == 0)
                 ret = xen_store_rm(s, path);
@@ -218,12 +246,20 @@ static int write_offer(struct xen_store *s, struct disk *k)
 
 int disk_write_offer(struct disk *k)
 {
-        return change(&(struct change){
+        int ret;
+
+        k->told = 0;
+        ret = change(&(struct change){
                 .disk = k,
                 .from = BIT(XENBUS_INITIALISING) | BIT(XENBUS_INIT_WAIT) |
                         BIT(XENBUS_INITIALISED) | BIT(XENBUS_CLOSED),
                 .write = write_offer,
                 .state = XENBUS_INIT_WAIT});
+        if (ret == 0) {
+                features_of(k, k->feature);
+                k->told = BIT(BLK_BACK_KEYS) - 1u - BIT(BLK_BACK_SECTORS);
+        }
+        return ret;
 }
 
 /* ---- the frontend may have moved since the look ------------------------- */
@@ -253,12 +289,13 @@ static bool keys_are_still(struct disk *k)
 {
         const struct connect_offer offer = disk_offer(k);
         struct connect_keys now;
-        bool good =
-                connect_keys_read(disk_read_front, k, &offer, &now, NULL) == 0;
 
         if (k->tried == DISK_TRIED_BAD_KEYS)
-                return !good;
-        return good && same_rings(&now, &k->keys);
+                return connect_keys_read(disk_read_front, k, &offer, &now,
+                                         NULL) < 0;
+        return connect_keys_rings(disk_read_front, k, &offer, &now, NULL) ==
+                       0 &&
+               same_rings(&now, &k->keys);
 }
 
 /* Attaching takes its time. A guest's program that ended and came back
@@ -283,8 +320,7 @@ static bool front_is_still(struct xen_store *s, struct disk *k)
 
 static int write_connected(struct xen_store *s, struct disk *k)
 {
-        return ring_is_still(s, k) ? write_keys(s, k, BLK_KEY_CONNECT)
-                                   : -ECANCELED;
+        return ring_is_still(s, k) ? write_features(s, k, true) : -ECANCELED;
 }
 
 int disk_write_connected(struct disk *k)

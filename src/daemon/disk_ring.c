@@ -134,7 +134,7 @@ static void due(struct disk *k)
         if (k->daemon->stopping && !k->crewed)
                 disk_settle(k);
         else
-                scan_mark(k->daemon, k);
+                scan_mark_parts(k->daemon, k, 0);
 }
 
 static void attached(void *arg, int error, const char *why)

@@ -14,9 +14,15 @@
 
 /* ---- marks -------------------------------------------------------------- */
 
-void scan_mark(struct daemon *d, struct disk *k)
+void scan_mark_parts(struct daemon *d, struct disk *k, unsigned parts)
 {
         k->dirty = true;
+        k->stale |= parts;
+}
+
+void scan_mark(struct daemon *d, struct disk *k)
+{
+        scan_mark_parts(d, k, DISK_LOOK_ALL);
 }
 
 void scan_mark_all(struct daemon *d)
@@ -115,7 +121,16 @@ static void front_event(struct daemon *d, enum disk_kind kind, const char *ids)
                 return;
         k = disk_find(d, kind, domid, vdev);
         if (k)
-                scan_mark(d, k);
+                scan_mark_parts(d, k, DISK_LOOK_FRONT);
+}
+
+/* Of "DOM/VDEV/KEY"; "" if there is none. */
+static const char *key_of(const char *ids)
+{
+        const char *slash = strchr(ids, '/');
+
+        slash = slash ? strchr(slash + 1, '/') : NULL;
+        return slash ? slash + 1 : "";
 }
 
 /* False: it tells of no one disk. */
@@ -123,14 +138,16 @@ static bool back_event(struct daemon *d, enum disk_kind kind, const char *path)
 {
         const size_t root = strlen(disk_root(kind));
         uint32_t domid, vdev;
+        unsigned parts;
         struct disk *k;
 
         if (strncmp(path, disk_root(kind), root) != 0 || path[root] != '/' ||
             !parse_ids(path + root + 1, &domid, &vdev))
                 return false;
-        k = discover(d, kind, domid, vdev);
+        parts = disk_look_parts(key_of(path + root + 1));
+        k = parts ? discover(d, kind, domid, vdev) : NULL;
         if (k)
-                scan_mark(d, k);
+                scan_mark_parts(d, k, parts);
         return true;
 }
 
@@ -185,7 +202,7 @@ static void list_disks(struct daemon *d)
         for (unsigned kind = 0; kind < DISK_KINDS; kind++)
                 list_kind(d, kind);
         for (struct disk *k = d->disks; k; k = k->next)
-                k->dirty = true;
+                scan_mark(d, k);
 }
 
 static void free_removed(struct daemon *d)

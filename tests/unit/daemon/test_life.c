@@ -35,6 +35,7 @@ static void publish(const char *ref, const char *port, const char *state)
 /* And on, as long as only the crew would have to be asked again. */
 static void look(void)
 {
+        disk->stale = DISK_LOOK_ALL;
         do
                 disk_reconcile(disk);
         while (!disk_is_settled(disk) && !disk->pending);
