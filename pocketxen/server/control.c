@@ -138,13 +138,18 @@ static struct json_object *xenstore(struct server *s, struct json_object *in)
         xstore_get_faults(s->xs, &f);
         json_object_object_add(o, "eagains", json_object_new_uint64(f.eagains));
         json_object_object_add(o, "lose_in", json_object_new_uint64(f.lose_in));
+        json_object_object_add(o, "requests",
+                               json_object_new_uint64(f.requests));
+        json_object_object_add(o, "waiting_high",
+                               json_object_new_uint64(f.waiting_high));
         json_object_object_add(
                 o, "journal",
                 json_object_new_string(xstore_journal_text(s->xs)));
         f = (struct xstore_faults){.domid = domid,
                                    .lose_in = number_or(in, "lose_in", 0),
                                    .lose_reply = number_or(in, "lose_reply", 0),
-                                   .eagain = number_or(in, "eagain", 0)};
+                                   .eagain = number_or(in, "eagain", 0),
+                                   .delay_us = number_or(in, "delay_us", 0)};
         xstore_set_faults(s->xs, &f);
         if (journal)
                 ret = xstore_journal(s->xs, *journal ? journal : NULL);

@@ -32,6 +32,7 @@ struct client {
         struct store_listener *l;
         struct xstore_conn *conn;
         sd_event_source *source;
+        sd_event_source *delay; /* NULL: none is asked for */
         int fd;
         uint32_t events; /* that the source waits for */
         bool doomed;     /* shut down; freed when its hang-up arrives */
@@ -89,6 +90,9 @@ static void client_free(struct client *c)
 {
         xstore_conn_close(c->conn);
         sd_event_source_disable_unref(c->source);
+        if (c->delay)
+                xstore_delayed(c->l->xs);
+        sd_event_source_disable_unref(c->delay);
         close(c->fd);
         while (c->first)
                 out_pop(c);
@@ -121,7 +125,7 @@ static void update_events(struct client *c)
         const struct xstore_quota *q = xstore_get_quota(c->l->xs);
         uint32_t events = 0;
 
-        if (c->queued_bytes < STORE_LISTEN_PAUSE &&
+        if (!c->delay && c->queued_bytes < STORE_LISTEN_PAUSE &&
             c->queued_replies < q->outstanding)
                 events |= EPOLLIN;
         if (c->first)
@@ -230,6 +234,36 @@ static int client_read(struct client *c)
         return xstore_conn_input(c->conn, buf, (size_t)n);
 }
 
+static int delay_over(sd_event_source *s, uint64_t usec, void *arg)
+{
+        struct client *c = arg;
+        int ret = client_read(c);
+
+        c->delay = sd_event_source_disable_unref(c->delay);
+        xstore_delayed(c->l->xs);
+        if (ret == -ECONNABORTED)
+                doom_all(c->l);
+        if (ret < 0)
+                client_free(c);
+        else
+                update_events(c);
+        return 0;
+}
+
+/* A test asked for it: as if the store were far away. */
+static bool is_delayed(struct client *c)
+{
+        uint64_t us = xstore_delay(c->l->xs, c->l->domid);
+
+        if (!us)
+                return false;
+        if (sd_event_add_time_relative(c->l->ev, &c->delay, CLOCK_MONOTONIC, us,
+                                       1, delay_over, c) >= 0)
+                return true;
+        xstore_delayed(c->l->xs);
+        return false;
+}
+
 static int on_client(sd_event_source *s, int fd, uint32_t revents, void *arg)
 {
         struct client *c = arg;
@@ -238,7 +272,7 @@ static int on_client(sd_event_source *s, int fd, uint32_t revents, void *arg)
         if (ret == 0 && revents & EPOLLOUT)
                 ret = client_flush(c);
         if (ret == 0 && revents & EPOLLIN)
-                ret = client_read(c);
+                ret = is_delayed(c) ? 0 : client_read(c);
         else if (ret == 0 && revents & (EPOLLHUP | EPOLLERR))
                 ret = -ECONNRESET;
         if (ret == -ECONNABORTED)

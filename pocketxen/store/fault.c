@@ -9,12 +9,31 @@
 
 void xstore_set_faults(struct xstore *xs, const struct xstore_faults *f)
 {
+        uint64_t waiting = xs->faults.waiting;
+
         xs->faults = *f;
+        xs->faults.waiting = waiting;
 }
 
 void xstore_get_faults(const struct xstore *xs, struct xstore_faults *f)
 {
         *f = xs->faults;
+}
+
+uint64_t xstore_delay(struct xstore *xs, uint32_t domid)
+{
+        struct xstore_faults *f = &xs->faults;
+
+        if (!f->delay_us || domid != f->domid)
+                return 0;
+        if (++f->waiting > f->waiting_high)
+                f->waiting_high = f->waiting;
+        return f->delay_us;
+}
+
+void xstore_delayed(struct xstore *xs)
+{
+        xs->faults.waiting--;
 }
 
 static bool is_meant(const struct xstore_conn *c)
@@ -26,6 +45,8 @@ enum fault fault_of_request(struct xstore_conn *c)
 {
         struct xstore_faults *f = &c->xs->faults;
 
+        if (is_meant(c))
+                f->requests++;
         if (!f->lose_in || !is_meant(c) || --f->lose_in)
                 return FAULT_NONE;
         return f->lose_reply ? FAULT_LOSE_REPLY : FAULT_LOSE_REQUEST;

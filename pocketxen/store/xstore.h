@@ -81,16 +81,23 @@ int xstore_read(struct xstore *xs, const char *path, char *value, size_t room);
 
 /* For tests. All off at first, and again with a zeroed struct. */
 struct xstore_faults {
-        uint32_t domid;   /* whose connections are meant */
-        uint64_t lose_in; /* at the n-th request from now xstore_conn_input
-                           * returns -ECONNABORTED: the caller is to drop all
-                           * connections of the domain, as if we had died */
-        bool lose_reply;  /* … and the request was done, but not answered */
-        uint64_t eagain;  /* so many commits conflict; UINT64_MAX: all */
-        uint64_t eagains; /* how many did */
+        uint32_t domid;    /* whose connections are meant */
+        uint64_t lose_in;  /* at the n-th request from now xstore_conn_input
+                            * returns -ECONNABORTED: the caller is to drop all
+                            * connections of the domain, as if we had died */
+        bool lose_reply;   /* … and the request was done, but not answered */
+        uint64_t eagain;   /* so many commits conflict; UINT64_MAX: all */
+        uint64_t eagains;  /* how many did */
+        uint64_t delay_us; /* each request waits so long, others do not */
+        uint64_t requests; /* how many came */
+        uint64_t waiting, waiting_high; /* at once, at a delay */
 };
 void xstore_set_faults(struct xstore *xs, const struct xstore_faults *f);
 void xstore_get_faults(const struct xstore *xs, struct xstore_faults *f);
+/* A request of the domain has come: how long it has to wait, and then
+ * xstore_delayed has to be called. 0: not at all, and not. */
+uint64_t xstore_delay(struct xstore *xs, uint32_t domid);
+void xstore_delayed(struct xstore *xs);
 /* Begins to note every value that is written below prefix, "PATH=VALUE" a line,
  * once it is committed; forgets what was noted. NULL: ends it. -ENOMEM. */
 int xstore_journal(struct xstore *xs, const char *prefix);

@@ -14,7 +14,7 @@
 #include "daemon.h"
 
 /* Disks that may wait for xenstore at once. */
-#define CREW_THREADS 16u
+#define CREW_THREADS 24u
 
 struct crew;
 

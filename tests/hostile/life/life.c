@@ -156,26 +156,61 @@ static uint64_t read_number(const char *path, const char *after)
 }
 
 /* The first number of schedstat is the time on a CPU. */
-struct daemon_use life_daemon_use(void)
+static uint64_t cpu_ns(int pid)
 {
-        struct daemon_use u = {0};
         struct dirent *e;
+        uint64_t sum = 0;
         char path[512];
         DIR *dir;
 
-        snprintf(path, sizeof(path), "/proc/%d/status", life_daemon_pid());
-        u.rss_kb = read_number(path, "VmRSS:");
-        snprintf(path, sizeof(path), "/proc/%d/task", life_daemon_pid());
+        snprintf(path, sizeof(path), "/proc/%d/task", pid);
         dir = opendir(path);
         assert_non_null(dir);
         while ((e = readdir(dir))) {
-                snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat",
-                         life_daemon_pid(), e->d_name);
+                snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", pid,
+                         e->d_name);
                 if (e->d_name[0] != '.')
-                        u.cpu_ns += read_number(path, NULL);
+                        sum += read_number(path, NULL);
         }
         closedir(dir);
+        return sum;
+}
+
+struct daemon_use life_daemon_use(void)
+{
+        struct daemon_use u = {.cpu_ns = cpu_ns(life_daemon_pid())};
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/status", life_daemon_pid());
+        u.rss_kb = read_number(path, "VmRSS:");
         return u;
+}
+
+uint64_t life_own_cpu_ns(void)
+{
+        return cpu_ns(getpid());
+}
+
+uint64_t life_pocketxen_cpu_ns(void)
+{
+        static int pid;
+
+        if (!pid) {
+                struct ucred peer = {0};
+                socklen_t len = sizeof(peer);
+                char path[256];
+                int fd;
+
+                snprintf(path, sizeof(path), "%s/pocketxen.sock",
+                         getenv("POCKETXEN_DIR"));
+                fd = connect_to(path);
+                assert_int_equal(
+                        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len),
+                        0);
+                close(fd);
+                pid = peer.pid;
+        }
+        return cpu_ns(pid);
 }
 
 uint64_t life_now_ns(void)

@@ -29,6 +29,9 @@ struct daemon_use {
 };
 int life_daemon_pid(void);
 struct daemon_use life_daemon_use(void);
+/* On a CPU so far: pocketxen's server, and this program. */
+uint64_t life_pocketxen_cpu_ns(void);
+uint64_t life_own_cpu_ns(void);
 uint64_t life_now_ns(void);
 
 /* Whatever state it is in: closes, and connects as an honest frontend does;
