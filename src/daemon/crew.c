@@ -17,7 +17,17 @@ struct crew {
         pthread_cond_t work;   /* there is a disk, or the end */
         pthread_cond_t change; /* a disk was given back */
         struct disk *first, **last;
+        unsigned queued, idle; /* disks; threads that wait for one */
         bool ended;
+
+        /* A mutex is whose who runs: the control thread, which comes back to
+         * it at once under a stream of commands, gives way to those who want
+         * it then. */
+        unsigned wanting; /* atomic */
+        uint64_t turns;   /* that the crew had */
+        bool giving_way;
+        pthread_cond_t turn;
+
         pthread_t thread[CREW_THREADS];
         unsigned nthreads;
         int event_fd; /* wakes the control thread */
@@ -34,9 +44,21 @@ static void let_others(void *arg)
         pthread_mutex_unlock(&((struct crew *)arg)->lock);
 }
 
+static void note_turn(struct crew *c)
+{
+        c->turns++;
+        if (c->giving_way)
+                pthread_cond_signal(&c->turn);
+}
+
 static void go_on(void *arg)
 {
-        pthread_mutex_lock(&((struct crew *)arg)->lock);
+        struct crew *c = arg;
+
+        __atomic_add_fetch(&c->wanting, 1, __ATOMIC_RELAXED);
+        pthread_mutex_lock(&c->lock);
+        __atomic_sub_fetch(&c->wanting, 1, __ATOMIC_RELAXED);
+        note_turn(c);
 }
 
 /* NULL: the daemon's own will do, without letting others run. */
@@ -72,11 +94,15 @@ static struct disk *next_disk(struct crew *c)
 {
         struct disk *k;
 
+        c->idle++;
         while (!c->first && !c->ended)
                 pthread_cond_wait(&c->work, &c->lock);
+        c->idle--;
+        note_turn(c);
         k = c->first;
         if (!k)
                 return NULL;
+        c->queued--;
         c->first = k->crew_next;
         if (!c->first)
                 c->last = &c->first;
@@ -85,10 +111,12 @@ static struct disk *next_disk(struct crew *c)
 
 static void give_back(struct crew *c, struct disk *k)
 {
+        const struct daemon *d = c->daemon;
+
         k->crewed = false;
         pthread_cond_broadcast(&c->change);
-        if (k->dirty || k->removed || c->daemon->hurry_due ||
-            c->daemon->trouble || c->daemon->rescan || c->daemon->stopping)
+        if (k->dirty || k->removed || d->hurry_due || d->trouble || d->rescan ||
+            d->stopping || !d->swept)
                 eventfd_write(c->event_fd, 1);
 }
 
@@ -128,6 +156,7 @@ void crew_give(struct crew *c, struct disk *k)
         k->crew_next = NULL;
         *c->last = k;
         c->last = &k->crew_next;
+        c->queued++;
         pthread_cond_signal(&c->work);
 }
 
@@ -148,6 +177,19 @@ static int on_wake(sd_event_source *src, int fd, uint32_t events, void *arg)
         return 0;
 }
 
+static void come_back(struct crew *c)
+{
+        uint64_t until;
+
+        pthread_mutex_lock(&c->lock);
+        until = c->turns + __atomic_load_n(&c->wanting, __ATOMIC_RELAXED) +
+                min_u64(c->queued, c->idle);
+        c->giving_way = true;
+        while (c->turns < until)
+                pthread_cond_wait(&c->turn, &c->lock);
+        c->giving_way = false;
+}
+
 int crew_loop(struct crew *c)
 {
         sd_event *event = c->daemon->event;
@@ -158,7 +200,7 @@ int crew_loop(struct crew *c)
                 if (ret == 0) {
                         let_others(c);
                         ret = sd_event_wait(event, UINT64_MAX);
-                        go_on(c);
+                        come_back(c);
                 }
                 if (ret > 0)
                         ret = sd_event_dispatch(event);
@@ -199,6 +241,7 @@ int crew_start(struct daemon *d, struct err *e)
         pthread_mutex_init(&c->lock, NULL);
         pthread_cond_init(&c->work, NULL);
         pthread_cond_init(&c->change, NULL);
+        pthread_cond_init(&c->turn, NULL);
         pthread_mutex_lock(&c->lock);
         d->crew = c;
         c->event_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -232,6 +275,7 @@ void crew_stop(struct crew *c)
                 close(c->event_fd);
         pthread_cond_destroy(&c->work);
         pthread_cond_destroy(&c->change);
+        pthread_cond_destroy(&c->turn);
         pthread_mutex_destroy(&c->lock);
         free(c);
 }

@@ -7,6 +7,7 @@
 #include "fdstore.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -18,6 +19,9 @@ static void prepare_process(void)
         sigset_t set;
 
         signal(SIGPIPE, SIG_IGN);
+        /* The crew's threads allocate little, and nearly always one at a time:
+         * no heap for each. */
+        mallopt(M_ARENA_MAX, 2);
         /* Blocked before any thread starts, so that only sd-event takes them.
          */
         sigemptyset(&set);

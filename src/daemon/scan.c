@@ -239,6 +239,18 @@ static void hand_out(struct daemon *d)
         }
 }
 
+/* When all that is there has been looked at once. */
+static void sweep(struct daemon *d)
+{
+        if (d->swept || !d->store)
+                return;
+        for (struct disk *k = d->disks; k; k = k->next)
+                if (k->crewed || k->dirty)
+                        return;
+        d->swept = true;
+        fdstore_drop_unclaimed();
+}
+
 int scan_turn(sd_event_source *src, void *arg)
 {
         struct daemon *d = arg;
@@ -262,9 +274,6 @@ int scan_turn(sd_event_source *src, void *arg)
                 list_disks(d);
         }
         hand_out(d);
-        if (!d->swept && d->store) {
-                d->swept = true;
-                fdstore_drop_unclaimed();
-        }
+        sweep(d);
         return 0;
 }

@@ -24,6 +24,7 @@ declare -A GUESTS
 guest() {
         local dom=$1 name=$2
         shift 2
+        rm -f "$T/$name.log" # that of the one before says "open", too
         "$POCKETXEN" exec "$dom" -- "$TOOLS/it-daemon-guest" "$@" \
                 "stop=$T/$name.stop" >"$T/$name.log" 2>&1 </dev/null 7>&- &
         GUESTS[$name]=$!
