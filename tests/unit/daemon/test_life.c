@@ -237,6 +237,37 @@ static void connected_is_not_said_to_one_that_starts_over(void **state)
         restarts_while_attaching(next_one_comes, "9");
 }
 
+/* ---- looks that follow an event ------------------------------------------ */
+
+static void a_state_that_is_missing_has_us_look_at_all(void **state)
+{
+        connects_with("8", "3");
+        look();
+        fake_remove("/local/domain/1");
+        disk->stale = DISK_LOOK_FRONT; /* all that an event has named */
+        disk_reconcile(disk);
+        assert_true(disk->view.dead);
+        while (!disk_is_settled(disk) && !disk->pending)
+                disk_reconcile(disk);
+        assert_true(disk->removed);
+}
+
+static void what_no_event_has_named_is_not_read_again(void **state)
+{
+        connects_with("8", "3");
+        look();
+        fake_put(F "/state", "4");
+        disk->stale = DISK_LOOK_OWN;
+        disk_reconcile(disk);
+        assert_int_equal(disk->view.front, XENBUS_INITIALISED);
+        assert_int_equal(disk_look_parts("state"), DISK_LOOK_OWN);
+        assert_int_equal(disk_look_parts(""), DISK_LOOK_ALL);
+        assert_int_equal(disk_look_parts("state/x"), DISK_LOOK_ALL);
+        assert_int_equal(disk_look_parts("frontend-id"), DISK_LOOK_ALL);
+        assert_int_equal(disk_look_parts("params"), DISK_LOOK_ALL);
+        assert_int_equal(disk_look_parts("sectors"), 0);
+}
+
 /* ---- what is offered ----------------------------------------------------- */
 
 static void secure_discard_is_offered_where_the_store_can(void **state)
@@ -281,6 +312,8 @@ int main(void)
                 TEST(secure_discard_is_offered_where_the_store_can),
                 TEST(secure_discard_is_offered_with_discard_only),
                 TEST(connected_is_not_said_to_one_that_starts_over),
+                TEST(a_state_that_is_missing_has_us_look_at_all),
+                TEST(what_no_event_has_named_is_not_read_again),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
