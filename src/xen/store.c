@@ -20,8 +20,6 @@ static struct xen_store *open_handle(void)
         }
         new->canary_fd = -1;
         errno = 0;
-        /* Not XS_UNWATCH_FILTER: up to Xen 4.17 at least it forgets to free
-         * the events that it drops, and a peer decides how many those are. */
         new->xs = xs_open(0);
         if (!new->xs) {
                 int ret = xen_call_error();
@@ -71,6 +69,7 @@ void xen_store_close(struct xen_store *s)
         if (!s)
                 return;
         xen_store_watch_release(s);
+        xs_close(s->watches);
         xs_close(s->xs);
         free(s);
 }

@@ -231,6 +231,16 @@ static bool is_lost(struct store_fold *f)
         return f->lost || (f->canary_fd >= 0 && poll(&p, 1, 0) > 0);
 }
 
+bool fold_is_lost(struct store_fold *f)
+{
+        bool lost;
+
+        pthread_mutex_lock(&f->lock);
+        lost = is_lost(f);
+        pthread_mutex_unlock(&f->lock);
+        return lost;
+}
+
 int fold_take(struct store_fold *f, char **path, char **token)
 {
         struct folded *e;

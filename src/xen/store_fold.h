@@ -36,6 +36,8 @@ void fold_release(struct store_fold *f);
 /* Starts the thread that empties libxenstore's list, whoever else is held up;
  * a no-op when it runs. 0 or -errno. */
 int fold_start(struct store_fold *f);
+/* The connection has ended, as far as can be seen. */
+bool fold_is_lost(struct store_fold *f);
 /* As xen_store_next_watch. */
 int fold_take(struct store_fold *f, char **path, char **token);
 

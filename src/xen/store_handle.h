@@ -10,7 +10,12 @@
 #include "store_fold.h"
 
 struct xen_store {
-        struct xs_handle *xs;
+        struct xs_handle *xs; /* for requests */
+        /* For watches. A handle that has any gets a thread of libxenstore's
+         * that reads it, and up to Xen 4.17 at least a request that finds the
+         * connection lost closes the descriptor that this thread reads, which
+         * it then closes again: by then it may be another file's. */
+        struct xs_handle *watches;
         xs_transaction_t transaction; /* XBT_NULL outside of a body */
         /* libxenstore's reader thread says nothing on its descriptor when the
          * connection ends. So a second, silent connection to the same socket

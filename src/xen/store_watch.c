@@ -32,14 +32,20 @@ static int connect_canary(void)
 
 int xen_store_watch_init(struct xen_store *s)
 {
-        int watch_fd = xs_fileno(s->xs);
-        int ret;
+        int watch_fd, ret;
 
+        errno = 0;
+        /* Not XS_UNWATCH_FILTER: up to Xen 4.17 at least it forgets to free
+         * the events that it drops, and a peer decides how many those are. */
+        s->watches = xs_open(0);
+        if (!s->watches)
+                return xen_call_error();
+        watch_fd = xs_fileno(s->watches);
         if (watch_fd < 0)
                 return xen_call_error();
         fcntl(watch_fd, F_SETFD, FD_CLOEXEC);
         s->canary_fd = connect_canary();
-        ret = fold_init(&s->fold, s->xs, s->canary_fd);
+        ret = fold_init(&s->fold, s->watches, s->canary_fd);
         s->folds = ret == 0;
         return ret;
 }
@@ -66,13 +72,16 @@ int xen_store_watch(struct xen_store *s, const char *path, const char *token)
         ret = fold_start(&s->fold);
         if (ret < 0)
                 return ret;
+        if (fold_is_lost(&s->fold))
+                return -ECONNRESET;
         errno = 0;
-        return xs_watch(s->xs, path, token) ? 0 : xen_call_error();
+        return xs_watch(s->watches, path, token) ? 0 : xen_call_error();
 }
 
 void xen_store_unwatch(struct xen_store *s, const char *path, const char *token)
 {
-        (void)xs_unwatch(s->xs, path, token);
+        if (!fold_is_lost(&s->fold))
+                (void)xs_unwatch(s->watches, path, token);
 }
 
 int xen_store_next_watch(struct xen_store *s, char **path, char **token)

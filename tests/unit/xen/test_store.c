@@ -28,7 +28,7 @@ struct reply {
 };
 
 static struct {
-        int listener, canary, peer;
+        int listener, canary, peer, watches;
         pthread_t thread;
         char path[108], dir[32];
         const struct reply *replies;
@@ -53,39 +53,59 @@ static bool read_all(int fd, void *p, size_t n)
         return true;
 }
 
-static void send_msg(uint32_t type, uint32_t req, uint32_t tx, const void *data,
-                     uint32_t len)
+static void send_on(int fd, uint32_t type, uint32_t req, uint32_t tx,
+                    const void *data, uint32_t len)
 {
         struct xsd_sockmsg m = {
                 .type = type, .req_id = req, .tx_id = tx, .len = len};
 
-        if (write(srv.peer, &m, sizeof(m)) < 0 ||
-            (len && write(srv.peer, data, len) < 0))
+        if (write(fd, &m, sizeof(m)) < 0 || (len && write(fd, data, len) < 0))
                 perror("script: write");
+}
+
+static void send_event(const char *event, uint32_t len)
+{
+        send_on(srv.watches, XS_WATCH_EVENT, 0, 0, event, len);
+}
+
+/* False: it has hung up, or asks for what is not in the script. */
+static bool answer(int fd)
+{
+        const struct reply *r = srv.replies + srv.next;
+        char body[4096];
+        struct xsd_sockmsg m;
+
+        if (!read_all(fd, &m, sizeof(m)) || m.len > sizeof(body) ||
+            !read_all(fd, body, m.len))
+                return false;
+        if (srv.nmsgs < ARRAY_SIZE(srv.types)) {
+                srv.tx[srv.nmsgs] = m.tx_id;
+                srv.types[srv.nmsgs++] = m.type;
+        }
+        if (srv.next >= srv.nreplies)
+                return false;
+        srv.next++;
+        send_on(fd, r->type, m.req_id, m.tx_id, r->data, r->len);
+        return true;
 }
 
 static void *serve(void *arg)
 {
-        char body[4096];
-        struct xsd_sockmsg m;
+        struct pollfd p[2];
+        bool going = true;
 
-        /* libxenstore's connection first, then the wrapper's second one. */
+        /* In this order; the last one is silent. */
         srv.peer = accept(srv.listener, NULL, NULL);
+        srv.watches = accept(srv.listener, NULL, NULL);
         srv.canary = accept(srv.listener, NULL, NULL);
-        while (read_all(srv.peer, &m, sizeof(m)) && m.len <= sizeof(body) &&
-               read_all(srv.peer, body, m.len)) {
-                const struct reply *r = srv.replies + srv.next;
-
-                if (srv.nmsgs < ARRAY_SIZE(srv.types)) {
-                        srv.tx[srv.nmsgs] = m.tx_id;
-                        srv.types[srv.nmsgs++] = m.type;
-                }
-                if (srv.next >= srv.nreplies)
-                        break; /* out of text: hang up */
-                srv.next++;
-                send_msg(r->type, m.req_id, m.tx_id, r->data, r->len);
-        }
+        p[0] = (struct pollfd){.fd = srv.peer, .events = POLLIN};
+        p[1] = (struct pollfd){.fd = srv.watches, .events = POLLIN};
+        while (going && poll(p, 2, -1) > 0)
+                for (unsigned i = 0; i < 2; i++)
+                        if (p[i].revents)
+                                going = going && answer(p[i].fd);
         shutdown(srv.peer, SHUT_RDWR);
+        shutdown(srv.watches, SHUT_RDWR);
         shutdown(srv.canary, SHUT_RDWR);
         return NULL;
 }
@@ -118,6 +138,7 @@ static void stop(struct xen_store *s)
         xen_store_close(s);
         pthread_join(srv.thread, NULL);
         close(srv.peer);
+        close(srv.watches);
         close(srv.canary);
         close(srv.listener);
         unlink(srv.path);
@@ -312,7 +333,7 @@ static void watches_arrive_and_never_block(void **state)
         for (int i = 0; i < 2; i++) {
                 int got;
 
-                send_msg(XS_WATCH_EVENT, 0, 0, event, sizeof(event));
+                send_event(event, sizeof(event));
                 assert_int_equal(poll_fd(s, 10000), 1);
                 while ((got = xen_store_next_watch(s, &path, &token)) == 0)
                         usleep(1000);
@@ -331,11 +352,11 @@ static void watches_arrive_and_never_block(void **state)
  * for events. */
 static void wait_until_folded(struct xen_store *s)
 {
-        struct pollfd p = {.fd = xs_fileno(s->xs), .events = POLLIN};
+        struct pollfd p = {.fd = xs_fileno(s->watches), .events = POLLIN};
         int unread = 1;
 
         for (int i = 0; i < 30000 && (unread || poll(&p, 1, 0) > 0); i++) {
-                assert_int_equal(ioctl(srv.peer, SIOCOUTQ, &unread), 0);
+                assert_int_equal(ioctl(srv.watches, SIOCOUTQ, &unread), 0);
                 usleep(1000);
         }
         assert_int_equal(unread, 0);
@@ -351,7 +372,7 @@ static void send_events(unsigned paths, const char *token)
                 int len = snprintf(event, sizeof(event), "/a/b/%u%c%s",
                                    i % paths, 0, token);
 
-                send_msg(XS_WATCH_EVENT, 0, 0, event, (uint32_t)len + 1);
+                send_event(event, (uint32_t)len + 1);
         }
 }
 
