@@ -126,9 +126,11 @@ def points(text):
             raise Usage(f"{word!r} is no point; it is DEPTHxBYTES, for "
                         "instance 32x4k")
         qd, bs = int(depth), int(scaled) * (1024 if size != scaled else 1)
-        if not 1 <= qd <= 512 or bs % 512 or not 512 <= bs <= 1 << 20:
-            raise Usage(f"{word!r}: 1 to 512 at once, of 512 to 1024k bytes in "
-                        "steps of 512")
+        if not 1 <= qd <= 256 or bs % 512 or not 512 <= bs <= 1 << 20 or \
+                qd * bs > peers.MOST_BYTES:
+            raise Usage(f"{word!r}: 1 to 256 at once, of 512 to 1024k bytes in "
+                        "steps of 512, together at most "
+                        + tools.size(peers.MOST_BYTES))
         found.append((qd, bs))
     return list(dict.fromkeys(found))
 

@@ -12,6 +12,7 @@ from .tools import Failure, spread
 OPS = ["read", "write"]
 POINTS = [(1, 4096), (32, 4096), (256, 4096), (32, 131072)]
 QUICK_POINTS = POINTS[:3]
+MOST_BYTES = 32 << 20           # that a point has in flight
 SPARE_BYTES = 256 << 20         # QEMU and the rest of the programs
 
 
