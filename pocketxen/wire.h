@@ -13,7 +13,7 @@
 #include <xen/grant_table.h>
 
 #define PXW_VERSION 2u
-#define PXW_ENV_SOCKET "POCKETXEN_SOCKET" /* path of the hypercall socket */
+#define PXW_ENV_SOCKET "POCKETXEN_SOCKET"   /* path of the hypercall socket */
 #define PXW_ENV_COPY "POCKETXEN_GRANT_COPY" /* "off": there is none */
 
 #define PXW_PAGE 4096u

@@ -70,8 +70,9 @@ nothing_left
 # storage_daemon WRITABLE: serves $T/disk.img.
 storage_daemon() {
         rm -f "$T/vhost"
-        qemu-storage-daemon --blockdev driver=file,filename="$T/disk.img",node-name=n \
-                --export type=vhost-user-blk,id=e,node-name=n,writable="$1",addr.type=unix,addr.path="$T/vhost" \
+        qemu-storage-daemon \
+                --blockdev "driver=file,filename=$T/disk.img,node-name=n" \
+                --export "type=vhost-user-blk,id=e,node-name=n,writable=$1,addr.type=unix,addr.path=$T/vhost" \
                 >"$T/qsd.log" 2>&1 </dev/null &
         QSD=$!
         wait_for '[ -S "$T/vhost" ]'
