@@ -249,7 +249,7 @@ int vhost_open(struct vhost_disk *d, const char *path, const char **what)
 void vhost_submit(struct vhost_disk *d, unsigned slot, bool write,
                   uint64_t offset_bytes, uint32_t bytes)
 {
-        struct vring_desc *desc = &d->desc[3 * slot];
+        struct vring_desc *desc = &d->desc[3ul * slot];
         uint16_t first = (uint16_t)(3 * slot);
 
         d->headers[slot] = (struct virtio_blk_outhdr){
