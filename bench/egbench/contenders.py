@@ -120,9 +120,12 @@ class Loaded(Contender):
 
     def measure(self, op, qd, bs, seconds):
         self.guests.all[0].world.patience_s = PATIENCE_S + seconds
-        self.guests.run(op, bs, qd, seconds, min(0.2, seconds / 4))
+        before = machine.cpu_ns(self.guests.all[0].world.daemon.pid)
+        self.guests.run(op, bs, qd, seconds, fio.ramp(seconds))
         r = self.guests.answers()[0]
-        return r["counted"] * NS / r["counted_ns"]
+        spent = machine.cpu_ns(self.guests.all[0].world.daemon.pid) - before
+        return {"iops": r["counted"] * NS / r["counted_ns"],
+                "server_us": spent / r["requests"] / 1000}
 
 
 class Ours(Loaded):
@@ -201,7 +204,13 @@ class Nbd(Contender):
         fio.fill(self.server, self.target, cpus)
 
     def measure(self, op, qd, bs, seconds):
-        return fio.run(self.server, self.target, op, qd, bs, seconds)
+        # nbdkit has a thread a connection, which ends with it.
+        before = machine.cpu_whole_ns(self.server.daemon.pid)
+        iops = fio.run(self.server, self.target, op, qd, bs, seconds)
+        spent = machine.cpu_whole_ns(self.server.daemon.pid) - before
+        # fio does not say how many it did in the run-in: as many as later.
+        return {"iops": iops, "server_us": spent / 1000 /
+                (iops * (seconds + fio.ramp(seconds)))}
 
 
 class Nbdkit(Nbd):
@@ -275,7 +284,8 @@ class FioFile(Contender):
         fio.fill(self.server, self.target, cpus)
 
     def measure(self, op, qd, bs, seconds):
-        return fio.run(self.server, self.target, op, qd, bs, seconds)
+        return {"iops": fio.run(self.server, self.target, op, qd, bs, seconds),
+                "server_us": None}
 
 
 PEERS = {

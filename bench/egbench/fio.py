@@ -45,13 +45,17 @@ def fill(server, target, cpus):
     call(server, cpus, [*target, "--rw=write", "--bs=64k", "--iodepth=8"])
 
 
+def ramp(seconds):
+    return min(0.2, seconds / 4)
+
+
 def run(server, target, op, qd, bs, seconds):
     """IOPS of what is done after a run-in."""
     job = call(server, server.cpus, [
         *target, f"--rw=rand{op}", f"--bs={bs}", f"--iodepth={qd}",
         "--norandommap", "--randrepeat=0", "--random_generator=tausworthe64",
         "--time_based", f"--runtime={round(seconds * 1000)}ms",
-        f"--ramp_time={round(min(0.2, seconds / 4) * 1000)}ms"], seconds)
+        f"--ramp_time={round(ramp(seconds) * 1000)}ms"], seconds)
     iops = job[op]["iops"]
     if not iops:
         raise Failure("fio did nothing in that time: choose longer (--seconds)")

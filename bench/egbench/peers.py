@@ -94,12 +94,21 @@ def check_memory(plan):
 def compared(rounds, peer, ours):
     """[min, median, max] of both and of their ratio, out of the rounds that
     have both; None if there is none."""
-    pairs = [(r[ours], r[peer]) for r in rounds if r.get(ours) and r.get(peer)]
+    pairs = [(r[ours]["iops"], r[peer]["iops"]) for r in rounds
+             if r.get(ours) and r.get(peer)]
     if not pairs:
         return None
     return ([round(v) for v in spread([p for _, p in pairs])],
             [round(v) for v in spread([o for o, _ in pairs])],
             [round(v, 4) for v in spread([o / p for o, p in pairs])])
+
+
+def server_us(rounds, name):
+    """The server's CPU a request; None where there is no server."""
+    found = [r[name]["server_us"] for r in rounds if r.get(name)]
+    if not found or None in found:
+        return None
+    return round(tools.median(found), 3)
 
 
 def summary(samples, plan, why):
@@ -120,6 +129,9 @@ def summary(samples, plan, why):
             if "iops" in row:
                 pings = [r["pingpong_ns"] for r in rounds
                          if r.get("pingpong_ns")]
+                row["server_us"] = server_us(rounds, name)
+                row["ours_server_us"] = server_us(
+                    rounds, contenders.ours(store, "off"))
                 row["pingpong_ns"] = tools.median(pings)
                 rows.append(row)
         if name in why:

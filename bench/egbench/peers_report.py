@@ -6,7 +6,8 @@ from . import machine, output, peers, tools
 from .output import number, thousands
 
 HEAD = ["peer", "op", "bytes", "depth", "kIOPS", "min", "max", "ours", "ratio",
-        "min", "max", "adaptive", "ratio", "polling", "ratio", "ping-pong ns"]
+        "min", "max", "adaptive", "ratio", "polling", "ratio", "CPU us",
+        "ours", "ping-pong ns"]
 
 
 def middle(row, key, text):
@@ -24,6 +25,7 @@ def cells(row):
             middle(row, "ratio_adaptive", lambda v: number(v, 2)),
             middle(row, "ours_polling", thousands),
             middle(row, "ratio_polling", lambda v: number(v, 2)),
+            number(row["server_us"], 2), number(row["ours_server_us"], 2),
             number(row["pingpong_ns"], 0)]
 
 
@@ -42,7 +44,7 @@ def report(thing, directory, complete, say):
     if rows:
         print(output.table(HEAD, [cells(r) for r in rows]))
         print("(ours: Evergrant on a store of the same kind; ratio: ours by "
-              "the peer's, medians of the rounds)")
+              "the peer's, medians of the rounds; CPU: the server's, a request)")
     if not measured:
         say("nothing was measured")
         if not rows:

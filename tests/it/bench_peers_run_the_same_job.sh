@@ -37,7 +37,8 @@ jq -e 'def fits(o; r): ((r[1] * .iops[1] - o[1]) | fabs) <=
                 (r[1] + 1 + .iops[1] / 1000);
         .peers | all(.iops[0] > 0 and .iops[1] == .iops[2] and
         fits(.ours; .ratio) and fits(.ours_adaptive; .ratio_adaptive) and
-        fits(.ours_polling; .ratio_polling))' "$results"
+        fits(.ours_polling; .ratio_polling) and .ours_server_us > 0 and
+        ((.server_us == null) == (.peer == "fio-io_uring-file")))' "$results"
 assert_eq "$(wc -l <"$out/peers.csv")" 9 'lines of peers.csv'
 
 say "a peer that is not installed"
