@@ -41,14 +41,17 @@ class Peers:
         self.why = {}           # name -> why there is no number
 
     def run(self):
-        self.world.start()
-        cpus = machine.cpus()
         for c in self.all:
-            self.progress.say(f"starting {c.name}")
             why = c.missing()
             if why:
                 self.why[c.name] = why
-            else:
+        if set(self.plan.peers) <= set(self.why):
+            return              # nobody to compare with
+        self.world.start()
+        cpus = machine.cpus()
+        for c in self.all:
+            if c.name not in self.why:
+                self.progress.say(f"starting {c.name}")
                 self.attempt(c, lambda c=c: c.start(cpus))
         for r in range(self.plan.rounds):
             for job in self.plan.jobs():
