@@ -72,6 +72,7 @@ bench:
 	@$(MAKE) --no-print-directory build
 	@$(B)/bench/evergrant-bench scale $(if $(FULL),,--quick)
 	@$(B)/bench/evergrant-bench micro $(if $(FULL),,--quick)
+	@$(B)/bench/evergrant-bench peers $(if $(FULL),,--quick)
 
 xen-test:
 	@scripts/deps build xen

@@ -13,7 +13,8 @@
 #include <xen/grant_table.h>
 
 #define PXW_VERSION 2u
-#define PXW_ENV_SOCKET "POCKETXEN_SOCKET" /* path of the hypercall socket */
+#define PXW_ENV_SOCKET "POCKETXEN_SOCKET"   /* path of the hypercall socket */
+#define PXW_ENV_COPY "POCKETXEN_GRANT_COPY" /* "off": there is none */
 
 #define PXW_PAGE 4096u
 #define PXW_SLOTS 1024u     /* domains at once, dying ones included */
@@ -151,14 +152,19 @@ enum pxw_op {
         PXW_EV_FAULT,      /* a: port -> a notify, done or not by the server */
         PXW_OPS,
 };
-enum pxw_kind { PXW_GRANTS_HANDLE = 1, PXW_SHARES_HANDLE, PXW_EVTCHN_HANDLE };
+enum pxw_kind {
+        PXW_GRANTS_HANDLE = 1,
+        PXW_SHARES_HANDLE,
+        PXW_EVTCHN_HANDLE,
+        PXW_CALLS_HANDLE, /* any other call: none is there */
+};
 
 struct pxw_request {
         uint32_t op, a, b, c, d;
         uint32_t n; /* refs that follow */
 };
 /* HELLO: a: handle id, b: own domid; fds: GRANTS owner table; SHARES the
- * domain's memory; EVTCHN eventfd and events. */
+ * domain's memory; EVTCHN eventfd and events; CALLS nothing. */
 struct pxw_reply {
         int32_t error; /* 0 or an errno */
         uint32_t a, b, c, d;

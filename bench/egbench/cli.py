@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 
-from . import (micro, micro_report, output, progress, scale, scale_report,
-               tools, world)
+from . import (contenders, micro, micro_report, output, peers, peers_report,
+               progress, scale, scale_report, tools, world)
 from .tools import Failure, Usage
 
 MAX_GUESTS = 512
@@ -117,6 +117,49 @@ def micro_options(commands):
     p.set_defaults(command=run_micro)
 
 
+def points(text):
+    found = []
+    for word in text.split(","):
+        depth, _, size = word.partition("x")
+        scaled = size[:-1] if size.endswith("k") else size
+        if not all(w.isascii() and w.isdigit() for w in (depth, scaled)):
+            raise Usage(f"{word!r} is no point; it is DEPTHxBYTES, for "
+                        "instance 32x4k")
+        qd, bs = int(depth), int(scaled) * (1024 if size != scaled else 1)
+        if not 1 <= qd <= 256 or bs % 512 or not 512 <= bs <= 1 << 20 or \
+                qd * bs > peers.MOST_BYTES:
+            raise Usage(f"{word!r}: 1 to 256 at once, of 512 to 1024k bytes in "
+                        "steps of 512, together at most "
+                        + tools.size(peers.MOST_BYTES))
+        found.append((qd, bs))
+    return list(dict.fromkeys(found))
+
+
+def peers_options(commands):
+    p = commands.add_parser(
+        "peers", help="the same job on other people's servers",
+        description="Random reads and writes over 64 MiB against nbdkit, "
+        "qemu-nbd, qemu-storage-daemon, QEMU's Xen block backend and fio on "
+        "the bare file, in turn with Evergrant.")
+    p.add_argument("--quick", action="store_true",
+                   help="reads of 4 KiB, two rounds, shorter")
+    p.add_argument("--peers", type=one_of(list(contenders.PEERS), "peer"),
+                   default=list(contenders.PEERS), metavar="P,P…",
+                   help="of " + ", ".join(contenders.PEERS) + "; default all")
+    p.add_argument("--points", type=points, metavar="DxB,DxB…",
+                   help="requests at once, and bytes; default "
+                   "1x4k,32x4k,256x4k,32x128k")
+    p.add_argument("--ops", type=one_of(peers.OPS, "operation"),
+                   metavar="O,O…", help="of read, write; default both")
+    p.add_argument("--seconds", type=within(float, 0.05, 600, "--seconds"),
+                   metavar="S", help="a turn, default 1 (--quick: 0.5)")
+    p.add_argument("--rounds", type=within(int, 1, 1000, "--rounds"),
+                   metavar="N", help="default 3 (--quick: 2)")
+    p.add_argument("--out", metavar="DIR",
+                   help="where the files go, default build/bench")
+    p.set_defaults(command=run_peers)
+
+
 def parser():
     p = Parser(prog="evergrant-bench", description="What Evergrant's "
                "mechanisms are worth on this machine. Needs no Xen.",
@@ -125,6 +168,7 @@ def parser():
     commands = p.add_subparsers(title="commands", metavar="COMMAND")
     scale_options(commands)
     micro_options(commands)
+    peers_options(commands)
     return p
 
 
@@ -207,11 +251,30 @@ def run_micro(args):
         thing.result, directory, complete, say))
 
 
+def run_peers(args):
+    quick = args.quick
+    plan = peers.Plan(
+        peers=args.peers,
+        points=args.points or (peers.QUICK_POINTS if quick else peers.POINTS),
+        ops=args.ops or (["read"] if quick else peers.OPS),
+        seconds=args.seconds or (0.5 if quick else 1.0),
+        rounds=args.rounds or (2 if quick else 3))
+    directory = out_directory(args)
+    peers.check_memory(plan)
+    bar = progress.Progress(0, 0)
+    thing = peers.Peers(plan, bar)
+    bar.points = len(thing.all) * len(plan.jobs()) * plan.rounds
+    bar.weight = bar.points * plan.weight()
+    return measured(thing, lambda complete: peers_report.report(
+        thing, directory, complete, say))
+
+
 def main(argv):
     try:
         args = parser().parse_args(argv)
         if not hasattr(args, "command"):
-            raise Usage("no command given; there are scale and micro (--help)")
+            raise Usage("no command given; there are scale, micro and "
+                        "peers (--help)")
         watch_signals()
         return args.command(args)
     except Usage as e:

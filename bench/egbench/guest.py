@@ -10,16 +10,16 @@ import time
 from . import tools
 from .tools import Failure
 
-PATIENCE_S = 1200               # a point has at most 600 s
 
 
 class Guest:
-    def __init__(self, world, name, vdev, options=()):
+    def __init__(self, world, name, vdev, options=(),
+                 program="bench/evergrant-bench-load"):
         self.world = world
         self.name = name
         self.errors = tempfile.TemporaryFile("w+")
         self.process = world.popen(
-            name, [tools.program("bench/evergrant-bench-load"), *options, vdev],
+            name, [tools.program(program), *options, vdev],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
         self.info = None
 
@@ -32,10 +32,10 @@ class Guest:
 
     def wait(self):
         """Guests wait for ever for a backend that has gone; we do not."""
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + self.world.patience_s
         while not select.select([self.process.stdout], [], [], 0.5)[0]:
             if self.world.daemon.poll() is not None:
-                raise Failure("evergrantd ended: " +
+                raise Failure(f"{self.world.backend} ended: " +
                               self.world.last_words(self.world.daemon))
             if time.monotonic() > end:
                 raise Failure(f"the guest in {self.name} does not answer")
@@ -61,11 +61,12 @@ class Guest:
 class Guests:
     """A number of them that work together."""
 
-    def __init__(self, world, names, vdev, options=()):
+    def __init__(self, world, names, vdev, options=(),
+                 program="bench/evergrant-bench-load"):
         self.all = []
         for i, name in enumerate(names):
             self.all.append(Guest(world, name, vdev,
-                                  [*options, "--seed", str(i + 1)]))
+                                  [*options, "--seed", str(i + 1)], program))
         for g in self.all:
             g.info = g.answer()
 

@@ -106,6 +106,13 @@ def tasks(pid):
         return []
 
 
+def cpu_whole_ns(pid):
+    """Of the whole process with the threads that have ended; in ticks."""
+    stat = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    ticks = int(stat[11]) + int(stat[12]) if stat else 0
+    return ticks * 1000000000 // os.sysconf("SC_CLK_TCK")
+
+
 def cpu_ns(pid):
     """What the process's threads have run. To the ns where the kernel says
     so, else in ticks."""
@@ -113,9 +120,7 @@ def cpu_ns(pid):
     for tid in tasks(pid):
         words = read(f"/proc/{pid}/task/{tid}/schedstat").split()
         if not words:
-            stat = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-            ticks = int(stat[11]) + int(stat[12]) if stat else 0
-            return ticks * 1000000000 // os.sysconf("SC_CLK_TCK")
+            return cpu_whole_ns(pid)
         total += int(words[0])
     return total
 

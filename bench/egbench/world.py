@@ -18,6 +18,9 @@ PATIENCE_S = 60
 
 
 class World:
+    backend = "evergrantd"
+    patience_s = 1200           # a point has at most 600 s
+
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="eg-bench.")
         self.env = dict(os.environ, POCKETXEN_DIR=os.path.join(self.dir, "px"),

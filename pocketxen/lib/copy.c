@@ -203,6 +203,10 @@ PX_PUBLIC int xengnttab_grant_copy(xengnttab_handle *h, uint32_t count,
 {
         int ret = 0;
 
+        if (h->no_copy) {
+                errno = ENOTTY;
+                return -1;
+        }
         for (uint32_t i = 0; i < count; i++) {
                 if (bad_shape(&segs[i])) {
                         while (i > 0)

@@ -28,6 +28,7 @@ struct px_mapping {
 struct xengntdev_handle {
         struct xengntdev_handle *next; /* all of this process, for fork */
         enum pxw_kind kind;
+        bool no_copy; /* a kernel that lacks the call: PXW_ENV_COPY */
         struct px_conn conn;
         pthread_mutex_t lock; /* everything below */
         struct pxw_owner *owner;

@@ -63,7 +63,7 @@ static int hello(struct srv_conn *c, const struct pxw_request *r,
 
         if (c->handle || r->b != PXW_VERSION)
                 return -EPROTO;
-        if (r->a < PXW_GRANTS_HANDLE || r->a > PXW_EVTCHN_HANDLE)
+        if (r->a < PXW_GRANTS_HANDLE || r->a > PXW_CALLS_HANDLE)
                 return -EINVAL;
         ret = px_handle_open(c->dom->srv->world, d, r->a, &c->handle);
         if (ret < 0)
@@ -78,9 +78,12 @@ static int hello(struct srv_conn *c, const struct pxw_request *r,
         case PXW_SHARES_HANDLE:
                 a->fds[a->nfds++] = d->mem_fd;
                 break;
-        default:
+        case PXW_EVTCHN_HANDLE:
                 a->fds[a->nfds++] = c->handle->event_fd;
                 a->fds[a->nfds++] = d->events_fd;
+                break;
+        default:
+                break;
         }
         return 0;
 }

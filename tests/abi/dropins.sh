@@ -23,7 +23,8 @@ soname() {
 }
 
 fail=0
-for lib in libxengnttab:20 libxenevtchn:12; do
+for lib in libxengnttab:20 libxenevtchn:12 libxencall:15 \
+        libxenforeignmemory:9 libxendevicemodel:26; do
         so=${lib%:*}.so.1
         want=${lib#*:}
         ours=$build/pocketxen/lib/$so

@@ -11,7 +11,7 @@ assert_has "$OUT" 'scale'
 bench 0 scale --help
 assert_has "$OUT" '--guests N,N…'
 bench 2
-assert_has "$OUT" 'no command given; there are scale and micro'
+assert_has "$OUT" 'no command given; there are scale, micro and peers'
 bench 2 scael
 bench 2 scale --modes persistent,fast
 assert_has "$OUT" "no mode 'fast'; there are persistent, map, copy"

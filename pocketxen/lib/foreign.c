@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* libxenforeignmemory.so.1 on pocketxen: it opens, so that device models start.
+ * A domain here has no physical address space to map from: its memory is what
+ * it shares. */
+#include "here.h"
+
+#include <xenforeignmemory.h>
+
+struct xenforeignmemory_handle {
+        struct px_here here;
+};
+
+PX_PUBLIC xenforeignmemory_handle *xenforeignmemory_open(
+        struct xentoollog_logger *logger, unsigned open_flags)
+{
+        (void)logger, (void)open_flags;
+        return (xenforeignmemory_handle *)px_here_open();
+}
+
+PX_PUBLIC int xenforeignmemory_close(xenforeignmemory_handle *fmem)
+{
+        return px_here_close((struct px_here *)fmem);
+}
+
+PX_PUBLIC void *xenforeignmemory_map2(xenforeignmemory_handle *fmem,
+                                      uint32_t dom, void *addr, int prot,
+                                      int flags, size_t pages,
+                                      const xen_pfn_t *arr, int *err)
+{
+        (void)fmem, (void)dom, (void)addr, (void)prot, (void)flags;
+        (void)pages, (void)arr, (void)err;
+        px_not_here();
+        return NULL;
+}
+
+PX_PUBLIC void *xenforeignmemory_map(xenforeignmemory_handle *fmem,
+                                     uint32_t dom, int prot, size_t pages,
+                                     const xen_pfn_t *arr, int *err)
+{
+        return xenforeignmemory_map2(fmem, dom, NULL, prot, 0, pages, arr, err);
+}
+
+PX_PUBLIC int xenforeignmemory_unmap(xenforeignmemory_handle *fmem, void *addr,
+                                     size_t pages)
+{
+        (void)fmem, (void)addr, (void)pages;
+        return px_not_here();
+}
+
+PX_PUBLIC int xenforeignmemory_restrict(xenforeignmemory_handle *fmem,
+                                        domid_t domid)
+{
+        (void)fmem, (void)domid;
+        return px_not_here();
+}
+
+PX_PUBLIC xenforeignmemory_resource_handle *xenforeignmemory_map_resource(
+        xenforeignmemory_handle *fmem, domid_t domid, unsigned int type,
+        unsigned int id, unsigned long frame, unsigned long nr_frames,
+        void **paddr, int prot, int flags)
+{
+        (void)fmem, (void)domid, (void)type, (void)id, (void)frame;
+        (void)nr_frames, (void)paddr, (void)prot, (void)flags;
+        px_not_here();
+        return NULL;
+}
+
+PX_PUBLIC int xenforeignmemory_unmap_resource(
+        xenforeignmemory_handle *fmem, xenforeignmemory_resource_handle *fres)
+{
+        (void)fmem, (void)fres;
+        return px_not_here();
+}
+
+PX_PUBLIC int xenforeignmemory_resource_size(xenforeignmemory_handle *fmem,
+                                             domid_t domid, unsigned int type,
+                                             unsigned int id, size_t *size)
+{
+        (void)fmem, (void)domid, (void)type, (void)id, (void)size;
+        return px_not_here();
+}
