@@ -39,6 +39,13 @@ eg attach quiet xvda "$T/quiet.img"
 start_load quiet quiet
 moves quiet
 kill -STOP "${LOAD_PID[quiet]}"
+# What it put on the ring and could not tell before it was stopped is found by
+# the look for lost events, each half second.
+before=-1
+until [ "$before" = "$(served quiet)" ]; do
+        before=$(served quiet)
+        sleep 1.5
+done
 wait_for '[ "$(counter quiet xvda inflight)" = 0 ]'
 kill_daemon
 start_daemon
