@@ -12,7 +12,7 @@ from .tools import Failure
 
 STORE_BYTES = 64 << 20
 QEMU_XEN = "/usr/libexec/xen-qemu-system-i386"
-PATIENCE_S = 30
+PATIENCE_S = 60
 NS = 1000000000
 DEEP = ["--ring-order", "3"]    # 256 requests at once
 

@@ -60,7 +60,7 @@ env --default-signal=INT "$BENCH" peers --seconds 0.05 --rounds 1000 \
         --points 4x4k --ops read --peers qsd-vhost-null --out "$out" \
         >"$T/bench.log" 2>"$T/progress.log" </dev/null &
 pid=$!
-wait_for 'grep -q "^5/" "$T/progress.log"' 120
+wait_for 'grep -q "^5/" "$T/progress.log"' 300
 kill -INT $pid
 rc=0
 wait $pid || rc=$?
