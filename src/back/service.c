@@ -371,8 +371,6 @@ void back_service_turn_end(struct back_queue *q)
                 } else {
                         ask_later(q);
                 }
-                /* The last look may be the one that found it. */
-                note_broken(q);
         }
         if (q->detaching && !q->inflight && !q->posted)
                 back_queue_finish_detach(q);

@@ -3,6 +3,8 @@
  * gref or port of the dead one must not reach its successor. */
 #include "life.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #define PAGES 8u
@@ -117,9 +119,75 @@ static void a_number_comes_again_after_a_death_under_load(void **state)
         }
 }
 
+/* With the daemon held, nobody unmaps: the number stays taken. */
+static void a_held_daemon_holds_the_number(void **state)
+{
+        struct guest *g = guest_create("ram:8M", "");
+        uint32_t domid = g->domid;
+        struct page p[PAGES];
+
+        guest_connect(g, persistent);
+        share(g, p, PAGES, 0x77);
+        assert_int_equal(guest_io(g, BLK_WRITE, 0, p, PAGES), BLK_OKAY);
+        kill(life_daemon_pid(), SIGSTOP);
+        destroy(g);
+        usleep(200000);
+        assert_int_not_equal(rig_run("%s create --domid %u early 2>&1",
+                                     getenv("POCKETXEN"), domid),
+                             0);
+        assert_non_null(strstr(rig_said, "still dying"));
+        kill(life_daemon_pid(), SIGCONT);
+        wait_until_free(domid);
+        wait_until_detached(domid);
+        rig_domid = domid;
+        g = guest_create("ram:8M", "");
+        check_successor(g);
+        guest_destroy(g);
+}
+
+static void *let_go_on(void *arg)
+{
+        usleep(500000);
+        kill(life_daemon_pid(), SIGCONT);
+        return arg;
+}
+
+/* Nothing was mapped, so that the number is free at once, and the toolstack
+ * makes a disk of the same name for the next one: all that the daemon sees,
+ * late and at once, is nodes that have changed. */
+static void a_number_comes_again_while_the_daemon_is_held(void **state)
+{
+        struct guest *g = guest_create("ram:8M", "");
+        uint32_t domid = g->domid;
+        struct page p[PAGES];
+        pthread_t t;
+
+        guest_connect(g, persistent);
+        share(g, p, PAGES, 0x77);
+        for (unsigned i = 0; i < 4; i++)
+                assert_int_equal(guest_io(g, BLK_WRITE, i * 64, p, PAGES),
+                                 BLK_OKAY);
+        guest_disconnect(g);
+        kill(life_daemon_pid(), SIGSTOP);
+        destroy(g);
+        wait_until_free(domid);
+        assert_int_equal(rig_run("%s exec 0 -- xenstore-rm "
+                                 "/local/domain/0/backend/evergrant/%u",
+                                 getenv("POCKETXEN"), domid),
+                         0);
+        assert_int_equal(pthread_create(&t, NULL, let_go_on, NULL), 0);
+        rig_domid = domid;
+        g = guest_create("ram:8M", "");
+        pthread_join(t, NULL);
+        check_successor(g);
+        guest_destroy(g);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_held_daemon_holds_the_number),
+                cmocka_unit_test(a_number_comes_again_while_the_daemon_is_held),
                 cmocka_unit_test(a_number_comes_again_after_a_death_under_load),
         };
 

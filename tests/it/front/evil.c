@@ -3,6 +3,7 @@
 
 #include "../place.h"
 
+#include <errno.h>
 #include <json-c/json.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -232,21 +233,43 @@ void evil_let_go(struct evil *e)
         }
 }
 
+/* The next state of this end, if it is time for one. */
+static enum xenbus_state next_state(enum xenbus_state front,
+                                    enum xenbus_state own)
+{
+        if (front == XENBUS_INITIALISING && own == XENBUS_CLOSED)
+                return XENBUS_INIT_WAIT;
+        if (front == XENBUS_CLOSING && own == XENBUS_CONNECTED)
+                return XENBUS_CLOSING;
+        if (front == XENBUS_CLOSED && own != XENBUS_CLOSED)
+                return XENBUS_CLOSED;
+        return XENBUS_UNKNOWN;
+}
+
+/* In a transaction: Closed, written to a frontend that has come back since the
+ * look, would be a refusal. */
+static int follow_states(struct xen_store *s, void *arg)
+{
+        struct evil *e = arg;
+        enum xenbus_state next =
+                next_state(state_of(e, e->front), state_of(e, e->back));
+        char path[160], text[4];
+
+        if (next == XENBUS_UNKNOWN)
+                return -ECANCELED;
+        if (next == XENBUS_CLOSED)
+                evil_let_go(e);
+        snprintf(path, sizeof(path), "%s/state", e->back);
+        snprintf(text, sizeof(text), "%d", next);
+        return xen_store_write(s, path, text);
+}
+
 static void follow(struct evil *e)
 {
-        enum xenbus_state front = state_of(e, e->front);
-        enum xenbus_state own = state_of(e, e->back);
-
-        if (front == XENBUS_INITIALISING && own == XENBUS_CLOSED)
-                evil_key(e, "state", "2");
-        else if (front == XENBUS_INITIALISED && !e->queues)
+        if (state_of(e, e->front) == XENBUS_INITIALISED && !e->queues)
                 connect_rings(e);
-        else if (front == XENBUS_CLOSING && own == XENBUS_CONNECTED)
-                evil_key(e, "state", "5");
-        else if (front == XENBUS_CLOSED && own != XENBUS_CLOSED) {
-                evil_let_go(e);
-                evil_key(e, "state", "6");
-        }
+        else
+                (void)xen_store_transaction(e->xs, follow_states, e);
 }
 
 struct call {
@@ -256,11 +279,15 @@ struct call {
         _Atomic bool done;
 };
 
+static char why[400]; /* of an eg_open: errors are a thread's own */
+
 static void *open_thread(void *arg)
 {
         struct call *c = arg;
 
         c->ret = eg_open(&c->e->disk, "xvda", c->opts);
+        if (c->ret < 0)
+                snprintf(why, sizeof(why), "%s", eg_error());
         c->done = true;
         return NULL;
 }
@@ -322,7 +349,7 @@ int evil_try_open(struct evil *e, const struct eg_options *opts)
 void evil_open(struct evil *e, const struct eg_options *opts)
 {
         if (evil_try_open(e, opts) < 0)
-                fail_msg("eg_open: %s", eg_error());
+                fail_msg("eg_open: %s", why);
 }
 
 void evil_close(struct evil *e)

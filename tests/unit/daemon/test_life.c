@@ -252,6 +252,18 @@ static void a_state_that_is_missing_has_us_look_at_all(void **state)
         assert_true(disk->removed);
 }
 
+/* The toolstack takes the nodes away without a word. */
+static void a_disk_whose_nodes_are_gone_is_let_go(void **state)
+{
+        connects_with("8", "3");
+        fake_remove(B);
+        look();
+        assert_true(disk->view.gone);
+        assert_false(disk->view.dead);
+        assert_int_equal(fake_rings.held, 0);
+        assert_true(disk->removed);
+}
+
 static void what_no_event_has_named_is_not_read_again(void **state)
 {
         connects_with("8", "3");
@@ -313,6 +325,7 @@ int main(void)
                 TEST(secure_discard_is_offered_with_discard_only),
                 TEST(connected_is_not_said_to_one_that_starts_over),
                 TEST(a_state_that_is_missing_has_us_look_at_all),
+                TEST(a_disk_whose_nodes_are_gone_is_let_go),
                 TEST(what_no_event_has_named_is_not_read_again),
         };
 
