@@ -13,7 +13,9 @@ FIO="fio --direct=1 --ioengine=libaio --verify=crc32c --verify_state_save=0 \
 --clat_percentiles=0"
 
 up() {
-        cut -d' ' -f1 /proc/uptime
+        local seconds
+        read -r seconds _ </proc/uptime
+        echo "$seconds"
 }
 
 note() {
@@ -32,10 +34,16 @@ feature() {
         echo "   $(up) $CASE: $1"
 }
 
+# command_line WHO CMD: its first line in the log, and when that was.
+command_line() {
+        note "$1# $2"
+        note "@@at $(up)"
+}
+
 # run CMD…: logged, with its output and its status.
 run() {
         local rc=0
-        note "dom0# $*"
+        command_line dom0 "$*"
         timeout -k 5 "${T:-120}" "$@" >>"$LOG" 2>&1 </dev/null || rc=$?
         note "=> $rc"
         return $rc
@@ -44,7 +52,7 @@ run() {
 # sh_run 'SHELL TEXT': the same for a pipe or a redirection.
 sh_run() {
         local rc=0
-        note "dom0# $*"
+        command_line dom0 "$*"
         timeout -k 5 "${T:-120}" bash -c "$*" >>"$LOG" 2>&1 </dev/null || rc=$?
         note "=> $rc"
         return $rc
@@ -106,7 +114,7 @@ guest() {
         shift
         # xenstore's tools would escape a newline.
         set -- "${*//\\$'\n'/}"
-        note "$name# $*"
+        command_line "$name" "$*"
         id=$(domid "$name") || {
                 note "=> no domain $name"
                 return 125
