@@ -9,11 +9,17 @@ from judge import (NO_ERRORS, after, commands_succeed, counter, differ, fewer, f
                    lacks, number, same, stat, stats)
 
 
+# Also what evergrantd's own mappings made of it.
+DOM0_KERNEL = lacks(r"^.*(BUG:|Oops|Call Trace|WARNING:|Bad page|"
+                    r"soft lockup|I/O error).*", "Dom0's kernel complained")
+
+
 class Case:
     def __init__(self, name, peer, role, features, seconds=900, may_skip=None,
                  by_name=False, dom0="small"):
         self.name, self.peer, self.role = name, peer, role
-        self.features, self.seconds = features, seconds
+        self.features = [*features, ("dom0-kernel", [DOM0_KERNEL])]
+        self.seconds = seconds
         self.may_skip = may_skip  # the only lab step whose absence skips it
         self.by_name = by_name    # takes long: runs only when it is named
         self.dom0 = dom0          # which: tests/xen/boot

@@ -25,10 +25,13 @@ void rig_give_up(const char *expr, const char *file, int line)
         exit(1);
 }
 
+bool rig_bounce_mapped;
+
 int rig_setup(void **state)
 {
         struct rig *rig = calloc(1, sizeof(*rig));
         struct back_thread_opts opts = {.no_uring = getenv("RIG_NO_URING"),
+                                        .bounce_mapped = rig_bounce_mapped,
                                         .rule = {.copy_up_to_segs = 4}};
 
         rig_timers = false;
