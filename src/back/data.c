@@ -160,14 +160,26 @@ static int copy_all(struct back_request *r, bool to_guest)
                                r->blk.nsegs);
 }
 
+static bool take_block(struct back_request *r)
+{
+        if (!r->bounce)
+                r->bounce = bounce_take(back_bounce_of(r));
+        return r->bounce;
+}
+
+static void give_block(struct back_request *r)
+{
+        if (r->bounce)
+                bounce_give(back_bounce_of(r), r->bounce);
+        r->bounce = NULL;
+}
+
 static enum back_data bounce_in(struct back_request *r)
 {
-        r->bounce = bounce_take(back_bounce_of(r));
-        if (!r->bounce)
+        if (!take_block(r))
                 return BACK_DATA_WAIT;
         if (!reads(r) && copy_all(r, false)) {
-                bounce_give(back_bounce_of(r), r->bounce);
-                r->bounce = NULL;
+                give_block(r);
                 return BACK_DATA_BAD;
         }
         /* Packed, so that the store gets one piece. */
@@ -196,8 +208,7 @@ static enum back_data bounce_mapped(struct back_request *r)
 {
         char *at;
 
-        r->bounce = bounce_take(back_bounce_of(r));
-        if (!r->bounce) {
+        if (!take_block(r)) {
                 unmap_transient(r);
                 release_kept(r);
                 return BACK_DATA_WAIT;
@@ -221,8 +232,7 @@ static void unbounce_mapped(struct back_request *r, bool ok)
                 memcpy(r->iov[i].iov_base, at, r->iov[i].iov_len);
                 at += r->iov[i].iov_len;
         }
-        bounce_give(back_bounce_of(r), r->bounce);
-        r->bounce = NULL;
+        give_block(r);
 }
 
 enum back_data back_data_get(struct back_request *r)
@@ -235,12 +245,18 @@ enum back_data back_data_get(struct back_request *r)
         r->bounce = NULL;
         r->via = r->must_copy ? BACK_VIA_COPY : choose(r->q, r->blk.nsegs);
         if (r->via != BACK_VIA_COPY) {
+                /* Before the map, which would be for nothing. */
+                if (r->via == BACK_VIA_MAP &&
+                    r->q->thread->opts.bounce_mapped && !take_block(r))
+                        return BACK_DATA_WAIT;
                 ret = map_all(r);
                 /* Each such call costs what the library leaves behind. */
                 if (ret == -ETIMEDOUT)
                         r->q->ring.broken = true;
-                if (ret && ret != -ENOMEM)
+                if (ret && ret != -ENOMEM) {
+                        give_block(r);
                         return BACK_DATA_BAD;
+                }
                 if (!ret && r->nmapped && r->q->thread->opts.bounce_mapped &&
                     bounce_mapped(r) == BACK_DATA_WAIT)
                         return BACK_DATA_WAIT;
@@ -270,8 +286,7 @@ int back_data_put(struct back_request *r, bool ok)
                 /* After a failed read the block holds something older. */
                 if (ok && reads(r) && copy_all(r, true))
                         error = -EIO;
-                bounce_give(back_bounce_of(r), r->bounce);
-                r->bounce = NULL;
+                give_block(r);
                 back_account(q);
                 return error;
         }

@@ -133,6 +133,7 @@ static void without_a_block_nothing_stays_mapped(void **state)
         for (unsigned i = 0; i < 300; i++)
                 assert_true(rig_page_is(i, 0x21));
         assert_int_equal(fake_totals().mapped_pages, 16);
+        assert_int_equal(fake_totals().map_calls, 300 + 1);
 }
 
 static int setup(void **state)
