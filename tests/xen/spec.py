@@ -462,7 +462,9 @@ CASES = [
     OPERATORS,
     SAME,
     Case("side-by-side", "blkback, qdisk and evergrantd", "backend", [
-        ("measured", [OK, all_measured])], seconds=2400, by_name=True),
+        ("measured", [OK, all_measured]),
+        ("system-calls", [OK, number(r"^calls xvdd .*io_uring_enter=(\d+)", 1)])],
+        seconds=2400, by_name=True),
     frontend("on-blkback-loop", "Linux 6.1 xen-blkback, loop device", True),
     frontend("on-blkback-brd", "Linux 6.1 xen-blkback, RAM disk", True),
     frontend("on-qdisk", "QEMU 7.2 qdisk", False, kernel=False),

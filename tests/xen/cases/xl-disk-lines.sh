@@ -86,7 +86,7 @@ bad() {
         shift 2
         run xl block-attach g1 "$@"
         note "took $((SECONDS - begin)) s"
-        sleep 6
+        wait_for "! xenstore-exists /local/domain/0/backend/vbd/$(domid g1)/51904" 30
         sh_run 'xenstore-list /local/domain/0/backend/vbd/$(xl domid g1); evergrant list'
 }
 bad bad-missing-file "a file that is not there" script=block-evergrant,vdev=xvdm,target=/data/none.img
@@ -102,7 +102,7 @@ begin=$SECONDS
 run xl block-attach g1 script=block-evergrant,vdev=xvdm,target=/data/more.img
 note "took $((SECONDS - begin)) s"
 daemon_start
-sleep 20
+wait_for "! xenstore-exists /local/domain/0/backend/vbd/$(domid g1)/51904" 60
 sh_run 'xenstore-list /local/domain/0/backend/vbd/$(xl domid g1); evergrant list'
 T=400 guest g1 "$LOAD"
 
