@@ -110,6 +110,14 @@ assert_has "$XL_ERROR" 'evergrantd runs, but did not take the disk within 1 s'
 nothing_left
 kill -CONT "$DAEMON_PID"
 
+say "nodes removed by hand: what xl leaves of the others goes"
+xl_nodes 1 $V "$T/image"
+wait_for '[ "$(node $B/state)" = 2 ]'
+xs rm -t $B
+xl_script 1 $V && fail "attached nothing"
+nothing_left
+: >"$T/hook.log"
+
 say "nodes removed by hand"
 for when in early asked marked; do
         xl_nodes 1 $V "$T/image"

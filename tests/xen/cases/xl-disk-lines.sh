@@ -141,6 +141,7 @@ attach_and() {
         note "took $((SECONDS - begin)) s"
         rm /data/evergrant
         wait_for '! xenstore-exists '"$VBD"'/51904' 30
+        wait_for '! xenstore-exists '"$LIBXL"'/51904' 30
         sh_run "xenstore-list $VBD; xenstore-list $LIBXL; evergrant list"
 }
 VBD=/local/domain/0/backend/vbd/$(domid g1)
@@ -161,8 +162,9 @@ gone_after() {
 
 # The guest has published its ring, and we are about to take it.
 feature dies-in-connect
+run xl destroy g1
+EXTRA="mods=none" guest_create g1
 id=$(domid g1)
-guest g1 'rmmod xen_blkfront'
 run xl block-attach g1 script=block-evergrant,vdev=xvdd,target=/data/more.img
 kill -STOP "$DAEMON_PID"
 guest g1 'blkfront >/dev/null 2>&1 &'
