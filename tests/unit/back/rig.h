@@ -42,6 +42,9 @@ struct rig {
  * nothing may be evicted because the machine is slow. Wraps loop_timer_add. */
 extern bool rig_timers;
 
+/* Calls the timer that was added last and did not run, on the I/O thread. */
+void rig_fire_timer(struct rig *rig);
+
 /* rig_setup's threads bounce what is mapped for one request. */
 extern bool rig_bounce_mapped;
 

@@ -85,6 +85,34 @@ static void a_mixed_request_does_so_too_and_kept_pages_do_not(void **state)
         req.sectors -= 4;
         assert_int_equal(rig_do(rig, &req), BLK_OKAY);
         assert_int_equal(test_store_record(rig->store, 2).niov, 2);
+        rig_detach_start(rig, 0);
+        rig_settle(rig);
+        rig_fire_timer(rig);
+        rig_await_detached(rig, 0);
+}
+
+/* The kernel may hold pages of the last I/O for a moment. */
+static void kept_pages_stay_a_while_after_the_last_io(void **state)
+{
+        struct rig *rig = *state;
+        struct blk_request req = rig_request(BLK_READ, 1, 0, 0, 5);
+
+        assert_int_equal(rig_attach_persistent(rig, 8), 0);
+        test_store_hold(rig->store, true);
+        rig_put(&rig->rings[0], &req);
+        rig_push(&rig->rings[0]);
+        rig_until(test_store_held(rig->store));
+        rig_detach_start(rig, 0);
+        rig_settle(rig);
+        test_store_let(rig->store, 1);
+        rig_await(&rig->rings[0]);
+        rig_settle(rig);
+        back_control_run();
+        assert_int_equal(data_mapped(), 5);
+        assert_non_null(rig->rings[0].q);
+        rig_fire_timer(rig);
+        rig_await_detached(rig, 0);
+        assert_int_equal(fake_totals().mapped_pages, 0);
 }
 
 static void a_failed_read_brings_nothing_of_the_block(void **state)
@@ -149,6 +177,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(a_mapped_request_does_its_io_in_a_block),
                 T(a_mixed_request_does_so_too_and_kept_pages_do_not),
+                T(kept_pages_stay_a_while_after_the_last_io),
                 T(a_failed_read_brings_nothing_of_the_block),
                 T(without_a_block_nothing_stays_mapped),
         };
