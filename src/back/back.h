@@ -83,6 +83,7 @@ struct back_stats {
 struct back_thread_opts {
         bool no_uring;
         enum polling_mode polling; /* before the thread sleeps */
+        bool bounce_mapped; /* no I/O on what is mapped for one request */
         struct back_rule rule;
 };
 struct back_thread;

@@ -100,12 +100,29 @@ static int map_transient(struct back_request *r, const uint32_t *refs,
         return ret;
 }
 
+/* The mapped segments, in their order. */
+static void list_pages(struct back_request *r)
+{
+        unsigned at = 0;
+
+        r->niov = 0;
+        for (unsigned i = 0; i < r->blk.nsegs; i++) {
+                const struct blk_seg *s = &r->segs[i];
+                char *page = r->kept[i]
+                                     ? r->kept[i]->page
+                                     : (char *)r->mapped +
+                                               GRANT_PAGE_BYTES * (size_t)at++;
+
+                add_iov(r, page + blk_seg_offset(s), blk_seg_bytes(s));
+        }
+}
+
 /* All segments mapped, kept or for this request, or none held: -ENOMEM is
  * ours, anything else is the guest's. */
 static int map_all(struct back_request *r)
 {
         uint32_t *refs = r->q->refs;
-        unsigned n = 0, at = 0;
+        unsigned n = 0;
         int error = 0;
 
         memset(r->kept, 0, r->blk.nsegs * sizeof(*r->kept));
@@ -119,15 +136,7 @@ static int map_all(struct back_request *r)
                 release_kept(r);
                 return error;
         }
-        for (unsigned i = 0; i < r->blk.nsegs; i++) {
-                const struct blk_seg *s = &r->segs[i];
-                char *page = r->kept[i]
-                                     ? r->kept[i]->page
-                                     : (char *)r->mapped +
-                                               GRANT_PAGE_BYTES * (size_t)at++;
-
-                add_iov(r, page + blk_seg_offset(s), blk_seg_bytes(s));
-        }
+        list_pages(r);
         return 0;
 }
 
@@ -151,19 +160,79 @@ static int copy_all(struct back_request *r, bool to_guest)
                                r->blk.nsegs);
 }
 
+static bool take_block(struct back_request *r)
+{
+        if (!r->bounce)
+                r->bounce = bounce_take(back_bounce_of(r));
+        return r->bounce;
+}
+
+static void give_block(struct back_request *r)
+{
+        if (r->bounce)
+                bounce_give(back_bounce_of(r), r->bounce);
+        r->bounce = NULL;
+}
+
 static enum back_data bounce_in(struct back_request *r)
 {
-        r->bounce = bounce_take(back_bounce_of(r));
-        if (!r->bounce)
+        if (!take_block(r))
                 return BACK_DATA_WAIT;
         if (!reads(r) && copy_all(r, false)) {
-                bounce_give(back_bounce_of(r), r->bounce);
-                r->bounce = NULL;
+                give_block(r);
                 return BACK_DATA_BAD;
         }
         /* Packed, so that the store gets one piece. */
         add_iov(r, r->bounce, r->blk.sectors * SECTOR_BYTES);
         return BACK_DATA_READY;
+}
+
+static void unmap_transient(struct back_request *r)
+{
+        struct back_queue *q = r->q;
+
+        if (!r->nmapped)
+                return;
+        xen_grants_unmap(q->grants->xen, r->mapped, r->nmapped);
+        r->mapped = NULL;
+        r->nmapped = 0;
+        back_account(q);
+}
+
+/* Direct I/O says that it is complete before it lets go of its pages, and Linux
+ * (since 5.19) puts off the unmap of a page that somebody holds: the guest
+ * gets its response while its page is still mapped, and a PV Dom0 a page table
+ * that it calls bad. So what is mapped for one request is touched by this
+ * thread alone, and the I/O has a block of ours. */
+static enum back_data bounce_mapped(struct back_request *r)
+{
+        char *at;
+
+        if (!take_block(r)) {
+                unmap_transient(r);
+                release_kept(r);
+                return BACK_DATA_WAIT;
+        }
+        at = r->bounce;
+        for (unsigned i = 0; !reads(r) && i < r->niov; i++) {
+                memcpy(at, r->iov[i].iov_base, r->iov[i].iov_len);
+                at += r->iov[i].iov_len;
+        }
+        r->niov = 0;
+        add_iov(r, r->bounce, r->blk.sectors * SECTOR_BYTES);
+        return BACK_DATA_READY;
+}
+
+static void unbounce_mapped(struct back_request *r, bool ok)
+{
+        const char *at = r->bounce;
+
+        list_pages(r);
+        for (unsigned i = 0; ok && reads(r) && i < r->niov; i++) {
+                memcpy(r->iov[i].iov_base, at, r->iov[i].iov_len);
+                at += r->iov[i].iov_len;
+        }
+        give_block(r);
 }
 
 enum back_data back_data_get(struct back_request *r)
@@ -173,14 +242,24 @@ enum back_data back_data_get(struct back_request *r)
         int ret;
 
         r->niov = 0;
+        r->bounce = NULL;
         r->via = r->must_copy ? BACK_VIA_COPY : choose(r->q, r->blk.nsegs);
         if (r->via != BACK_VIA_COPY) {
+                /* Before the map, which would be for nothing. */
+                if (r->via == BACK_VIA_MAP &&
+                    r->q->thread->opts.bounce_mapped && !take_block(r))
+                        return BACK_DATA_WAIT;
                 ret = map_all(r);
                 /* Each such call costs what the library leaves behind. */
                 if (ret == -ETIMEDOUT)
                         r->q->ring.broken = true;
-                if (ret && ret != -ENOMEM)
+                if (ret && ret != -ENOMEM) {
+                        give_block(r);
                         return BACK_DATA_BAD;
+                }
+                if (!ret && r->nmapped && r->q->thread->opts.bounce_mapped &&
+                    bounce_mapped(r) == BACK_DATA_WAIT)
+                        return BACK_DATA_WAIT;
                 if (!ret) {
                         stat_add(r->via == BACK_VIA_MAP ? &s->via_map
                                                         : &s->via_persistent,
@@ -207,17 +286,13 @@ int back_data_put(struct back_request *r, bool ok)
                 /* After a failed read the block holds something older. */
                 if (ok && reads(r) && copy_all(r, true))
                         error = -EIO;
-                bounce_give(back_bounce_of(r), r->bounce);
-                r->bounce = NULL;
+                give_block(r);
                 back_account(q);
                 return error;
         }
-        if (r->nmapped) {
-                xen_grants_unmap(q->grants->xen, r->mapped, r->nmapped);
-                r->mapped = NULL;
-                r->nmapped = 0;
-                back_account(q);
-        }
+        if (r->bounce)
+                unbounce_mapped(r, ok);
+        unmap_transient(r);
         release_kept(r);
         return 0;
 }

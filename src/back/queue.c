@@ -12,6 +12,9 @@
 #define EVICT_PERIOD_MS 100u
 /* Unmaps in one run of the timer: each is a TLB shootdown. */
 #define EVICT_PAGES 64u
+/* After its last I/O a ring's kept pages stay mapped for so long: the kernel
+ * lets go of them within microseconds, if its CPU is let run. */
+#define SETTLE_MS 50u
 
 /* ---- attach, on the I/O thread -------------------------------------------*/
 
@@ -170,10 +173,29 @@ static void detach_on_thread(void *arg)
         back_thread_mark(q); /* the end of a turn with nothing in flight */
 }
 
-void back_queue_finish_detach(struct back_queue *q)
+static void settled(struct loop_timer *timer)
 {
+        struct back_queue *q = timer->arg;
+
         close_all(q);
         back_control_post(&q->detach_done);
+}
+
+void back_queue_finish_detach(struct back_queue *q)
+{
+        if (q->settling)
+                return;
+        q->settling = true;
+        if (!q->cache || !q->thread->opts.bounce_mapped) {
+                settled(&(struct loop_timer){.arg = q});
+                return;
+        }
+        /* As with what is mapped for one request (data.c): direct I/O of kept
+         * pages said that it is complete, no more. */
+        loop_timer_remove(q->thread->loop, &q->evict);
+        q->evict = (struct loop_timer){
+                .period_ms = SETTLE_MS, .fire = settled, .arg = q};
+        loop_timer_add(q->thread->loop, &q->evict);
 }
 
 /* ---- the control thread --------------------------------------------------*/

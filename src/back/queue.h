@@ -82,7 +82,7 @@ struct back_queue {
         uint64_t *answered; /* taken_ns of what the next push makes visible */
         uint32_t nanswered;
 
-        bool attached, detaching;
+        bool attached, detaching, settling;
         bool owes_notify; /* once after a re-attach, asked for or not */
         bool marked;      /* on thread->dirty */
         struct back_queue *next_dirty;

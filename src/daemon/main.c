@@ -92,7 +92,9 @@ static int explain_devices(int ret, struct err *e)
 static int start_threads(struct daemon *d, struct err *e)
 {
         struct back_thread_opts opts = {.no_uring = d->options.no_uring,
-                                        .polling = d->options.polling};
+                                        .polling = d->options.polling,
+                                        .bounce_mapped =
+                                                d->options.bounce_mapped};
         const char *why = NULL;
         int ret;
 

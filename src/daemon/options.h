@@ -14,6 +14,7 @@ struct options {
         uint64_t idle_ms;    /* kept grants that are not used for so long */
         enum polling_mode polling;
         bool no_uring;
+        bool bounce_mapped;
 };
 
 /* 0: go on. Otherwise the program ends with *exit_status: --help, --version

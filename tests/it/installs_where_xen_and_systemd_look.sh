@@ -43,6 +43,8 @@ unit=$ROOT$prefix/lib/systemd/system/evergrantd.service
 assert_eq "$(sed -n 's/^ExecStart=//p' "$unit")" "$prefix/sbin/evergrantd"
 assert_has "$(cat "$unit")" Type=notify
 assert_has "$(sed -n 's/^After=//p' "$unit")" xenstored.service
+# What starts xenstored on Debian.
+assert_has "$(sed -n 's/^After=//p' "$unit")" xen.service
 assert_has "$(grep ^PATH= "$ROOT/etc/xen/scripts/block-evergrant")" \
         ":-$prefix/bin}:"
 assert_eq "$(grep -lE '@[a-z]+dir@' "$unit" "$ROOT"/etc/xen/scripts/* || true)" \

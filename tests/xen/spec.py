@@ -9,13 +9,20 @@ from judge import (NO_ERRORS, after, commands_succeed, counter, differ, fewer, f
                    lacks, number, same, stat, stats)
 
 
+# Also what evergrantd's own mappings made of it.
+DOM0_KERNEL = lacks(r"^.*(BUG:|Oops|Call Trace|WARNING:|Bad page|"
+                    r"soft lockup|I/O error).*", "Dom0's kernel complained")
+
+
 class Case:
     def __init__(self, name, peer, role, features, seconds=900, may_skip=None,
-                 by_name=False):
+                 by_name=False, dom0="small"):
         self.name, self.peer, self.role = name, peer, role
-        self.features, self.seconds = features, seconds
+        self.features = [*features, ("dom0-kernel", [DOM0_KERNEL])]
+        self.seconds = seconds
         self.may_skip = may_skip  # the only lab step whose absence skips it
         self.by_name = by_name    # takes long: runs only when it is named
+        self.dom0 = dom0          # which: tests/xen/boot
 
 
 OK = commands_succeed
@@ -285,6 +292,11 @@ def refused(words):
             lacks(r"^GAVE UP.*")]
 
 
+GONE = [gone, has(r"^ends$"), lacks(r"^ *frontend = .*", "nodes left"),
+        has(r"^no disks are attached$"),
+        lacks(r"^GAVE UP.*")]
+
+
 XL = Case("xl-disk-lines", "xl 4.17 and its hotplug scripts", "backend", [
     ("installed", [OK, has(r"^Type=notify"),
                    has(r"^After=.*xenstored.service"),
@@ -316,9 +328,53 @@ XL = Case("xl-disk-lines", "xl 4.17 and its hotplug scripts", "backend", [
     ("bad-no-daemon", refused(r"not running") + [fio(1)]),
     ("nodes-removed-by-hand", [
         fio(1), has(r"^0$"), lacks(r"^g1 .*more.img"), lacks(r"^GAVE UP.*")]),
-    ("no-gntdev", [has(r"gntdev", "the device's name in the message"),
-                   has(r"^evergrantd ended with 1$")]),
+    ("nodes-removed-in-attach", refused(r"nodes .* are gone") + [fio(1)]),
+    ("dies-in-connect", [OK, *GONE]),
+    ("dies-before-connect", [OK, has(r"^g1 \(\d+\) +xvda .*InitWait"), *GONE]),
+    ("bad-create", [
+        has(r"^=> [1-9]", "xl's refusal"), has(r"does not exist"),
+        number(r"^took (\d+) s$", 0, 60, "seconds"), has(r"^ends$"),
+        lacks(r"^ *frontend = .*", "nodes left"),
+        has(r"^no disks are attached$"), lacks(r"^g1 .*"), lacks(r"^GAVE UP.*")]),
+    ("dies-in-attach", refused(r"(nodes .* are gone|domain)") + GONE),
+    ("no-gntdev", refused(r"script:.*its start failed: .*gntdev") + [
+        has(r"^evergrantd ended with 1$")]),
+    ("no-permission", refused(r"script:.*its start failed: .*as root") + [
+        has(r"^evergrantd ended with 1$")]),
 ], seconds=1500)
+
+
+# By the page alone, under systemd; then the host starts again: the unit has to
+# come after what starts xenstored, and before what starts the guests.
+OPERATORS = Case("operators", "Debian's Dom0: systemd, udev, Xen's start scripts",
+                 "backend", [
+    ("make-install", [
+        OK, has(r"^-rwxr-xr-x.*/usr/local/sbin/evergrantd$"),
+        has(r"^-rwxr-xr-x.*/etc/xen/scripts/block-evergrant$"),
+        has(r"^ActiveState=active$"), has(r"^Type=notify$"),
+        has(r"^StatusText=Serving domain 0's disks"),
+        has(r"^no disks are attached$")]),
+    ("a-guest-starts", [
+        OK, fio(1), SAME_BYTES, NO_KERNEL_ERROR, *NO_ERRORS,
+        has(r"^g1 \(\d+\) +xvda .*Connected +persistent +/srv/guest.img")]),
+    ("block-attach-and-detach", [
+        OK, has(r"^sectors: 32768$"), has(r"xvdd .*Connected"),
+        after("dom0# xl block-detach", lacks(r"^g1 .*xvdd"))]),
+    ("resize", [OK, has(r"^sectors: 81920$")]),
+    ("restart-under-load", [
+        OK, fio(1), NO_KERNEL_ERROR, *NO_ERRORS,
+        has(r"^load load is on$"), has(r"^load load ended with 0$"),
+        differ(r"^MainPID=(\d+) before", r"^MainPID=(\d+) after")]),
+    ("bad-line", [has(r"^=> 1$", "xl's refusal"), has(r"does not exist"),
+                  lacks(r"^g1 .*xvdm")]),
+    ("journal", [OK, has(r"evergrantd\[\d+\]: ")]),
+    ("host-starts-again", [
+        OK, has(r"^state of the host: running$"),
+        has(r"^ActiveState=active$"), has(r"^NRestarts=0$"),
+        has(r"^xenstored before evergrantd: yes$"),
+        has(r"^g1 .*Connected"), has(r"^its memory: kept$")]),
+    ("its-guest-too", [OK, fio(1), NO_KERNEL_ERROR, *NO_ERRORS])],
+    seconds=900, dom0="systemd")
 
 
 def as_recorded(name):
@@ -403,9 +459,12 @@ CASES = [
     GRUB,
     RESTORE,
     XL,
+    OPERATORS,
     SAME,
     Case("side-by-side", "blkback, qdisk and evergrantd", "backend", [
-        ("measured", [OK, all_measured])], seconds=2400, by_name=True),
+        ("measured", [OK, all_measured]),
+        ("system-calls", [OK, number(r"^calls xvdd .*io_uring_enter=(\d+)", 1)])],
+        seconds=2400, by_name=True),
     frontend("on-blkback-loop", "Linux 6.1 xen-blkback, loop device", True),
     frontend("on-blkback-brd", "Linux 6.1 xen-blkback, RAM disk", True),
     frontend("on-qdisk", "QEMU 7.2 qdisk", False, kernel=False),

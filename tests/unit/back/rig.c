@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "back/thread.h"
 #include "loop/loop.h"
 
 #define RING_GREF 10u /* ring r, page k: RING_GREF + 20 r + k, same page */
@@ -13,10 +14,25 @@ bool rig_timers;
 
 void __real_loop_timer_add(struct loop *l, struct loop_timer *t);
 void __wrap_loop_timer_add(struct loop *l, struct loop_timer *t);
+static struct loop_timer *last_timer;
+
 void __wrap_loop_timer_add(struct loop *l, struct loop_timer *t)
 {
+        last_timer = t;
         if (rig_timers)
                 __real_loop_timer_add(l, t);
+}
+
+static void fire(void *arg)
+{
+        last_timer->fire(last_timer);
+}
+
+void rig_fire_timer(struct rig *rig)
+{
+        static struct loop_work work = {.fn = fire};
+
+        loop_post(rig->t->loop, &work);
 }
 
 void rig_give_up(const char *expr, const char *file, int line)
@@ -25,10 +41,13 @@ void rig_give_up(const char *expr, const char *file, int line)
         exit(1);
 }
 
+bool rig_bounce_mapped;
+
 int rig_setup(void **state)
 {
         struct rig *rig = calloc(1, sizeof(*rig));
         struct back_thread_opts opts = {.no_uring = getenv("RIG_NO_URING"),
+                                        .bounce_mapped = rig_bounce_mapped,
                                         .rule = {.copy_up_to_segs = 4}};
 
         rig_timers = false;

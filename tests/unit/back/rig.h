@@ -42,6 +42,12 @@ struct rig {
  * nothing may be evicted because the machine is slow. Wraps loop_timer_add. */
 extern bool rig_timers;
 
+/* Calls the timer that was added last and did not run, on the I/O thread. */
+void rig_fire_timer(struct rig *rig);
+
+/* rig_setup's threads bounce what is mapped for one request. */
+extern bool rig_bounce_mapped;
+
 /* A thread, a store, prepared params: writable disk that offers all, mode map,
  * rings of order 0. Nothing is attached. */
 int rig_setup(void **state);

@@ -3,7 +3,7 @@
 # Issue 4, case 2: a frontend that cannot keep grants: map and copy, and nothing
 # stays mapped after a response.
 LOAD="$FIO --filename=/dev/xvdb --name=load --iodepth=32 --rw=randrw \
---bsrange=512-1M --numjobs=2 --size=8M --offset_increment=16M --io_size=8M"
+--bsrange=512-1M --numjobs=2 --size=5M --offset_increment=6M --io_size=5M"
 
 daemon_start
 VCPUS=2 EXTRA="mods=none" guest_create g1
@@ -19,7 +19,7 @@ path() {
         T=400 guest g1 "$LOAD"
         # Idle now: the rest is Xen's account.
         state_of g1 xvdb
-        same_bytes g1 xvdb /data/d.img
+        same_bytes g1 xvdb /data/d.img 12
         run evergrant detach g1 xvdb
 }
 

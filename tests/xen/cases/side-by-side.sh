@@ -32,5 +32,25 @@ for rw in randread randwrite read write; do
         done
 done
 stat_of g1 xvdd
+
+# What a request costs in system calls: of evergrantd and of QEMU; the kernel's
+# backend makes none. An emulated PV Dom0 pays each of them dearly.
+feature system-calls
+qemu=$(pgrep -f 'qemu-system.*-name g1')
+for bs in 4k 128k; do
+        for depth in 1 16; do
+                for disk in xvdc xvdd; do
+                        pid=$qemu
+                        [ $disk = xvdc ] || pid=$DAEMON_PID
+                        rm -f /tmp/calls
+                        strace -f -c -U calls,name -o /tmp/calls -p "$pid" 2>/dev/null &
+                        tracer=$!
+                        guest g1 "echo \"did $disk $bs $depth \$(fio --name=m --filename=/dev/$disk --direct=1 --ioengine=libaio --rw=randwrite --bs=$bs --iodepth=$depth --size=64M --number_ios=400 --minimal | cut -d';' -f47)\""
+                        kill -TERM $tracer
+                        wait_for 'grep -q total /tmp/calls' 30
+                        note "calls $disk $bs $depth $(awk '$1 ~ /^[0-9]+$/ {printf "%s=%s ", $2, $1}' /tmp/calls)"
+                done
+        done
+done
 run evergrant detach g1 xvdd
 daemon_stop

@@ -13,7 +13,9 @@ FIO="fio --direct=1 --ioengine=libaio --verify=crc32c --verify_state_save=0 \
 --clat_percentiles=0"
 
 up() {
-        cut -d' ' -f1 /proc/uptime
+        local seconds
+        read -r seconds _ </proc/uptime
+        echo "$seconds"
 }
 
 note() {
@@ -32,10 +34,16 @@ feature() {
         echo "   $(up) $CASE: $1"
 }
 
+# command_line WHO CMD: its first line in the log, and when that was.
+command_line() {
+        note "$1# $2"
+        note "@@at $(up)"
+}
+
 # run CMD…: logged, with its output and its status.
 run() {
         local rc=0
-        note "dom0# $*"
+        command_line dom0 "$*"
         timeout -k 5 "${T:-120}" "$@" >>"$LOG" 2>&1 </dev/null || rc=$?
         note "=> $rc"
         return $rc
@@ -44,7 +52,7 @@ run() {
 # sh_run 'SHELL TEXT': the same for a pipe or a redirection.
 sh_run() {
         local rc=0
-        note "dom0# $*"
+        command_line dom0 "$*"
         timeout -k 5 "${T:-120}" bash -c "$*" >>"$LOG" 2>&1 </dev/null || rc=$?
         note "=> $rc"
         return $rc
@@ -88,15 +96,29 @@ guest_create() {
 # A guest that was created paused or restored has its agent then.
 guest_up() {
         wait_for "xenstore-exists /local/domain/$(domid "$1")/data/up || ! xl domid $1" 180
-        domid "$1" >/dev/null || {
+        know_domid "$1"
+        [ -n "${IDS[$1]}" ] || {
                 note "GAVE UP: the guest died; its console:"
                 tail -n 20 "/var/log/xen/console/guest-$1.log" >>"$LOG"
                 return 1
         }
 }
 
+# xl takes its time under emulation: asked once a domain.
+declare -A IDS=()
 domid() {
-        xl domid "$1" 2>/dev/null
+        local id=${IDS[$1]-}
+        if [ -n "$id" ] &&
+                [ "$(xenstore-read "/local/domain/$id/name" 2>/dev/null)" = "$1" ]; then
+                echo "$id"
+        else
+                xl domid "$1" 2>/dev/null
+        fi
+}
+
+# In a $( ) nothing can be remembered.
+know_domid() {
+        IDS[$1]=$(domid "$1")
 }
 
 # guest NAME 'CMD': in the guest; its output, the kernel's words and the status
@@ -106,7 +128,7 @@ guest() {
         shift
         # xenstore's tools would escape a newline.
         set -- "${*//\\$'\n'/}"
-        note "$name# $*"
+        command_line "$name" "$*"
         id=$(domid "$name") || {
                 note "=> no domain $name"
                 return 125
@@ -233,11 +255,11 @@ grants_of() {
         note "xen: mapped grants $(grep -c '\[0x[0-9a-f]*\] .*0x0*[1-9a-f]' /tmp/grants)"
 }
 
-# same_bytes GUEST VDEV FILE: every byte, read in the guest and outside of it. (A
-# checksum that an emulated CPU can afford.)
+# same_bytes GUEST VDEV FILE [MIB]: every byte, or those of the first MIB, read in
+# the guest and outside of it. (A checksum that an emulated CPU can afford.)
 same_bytes() {
-        T=400 guest "$1" "echo \"sum in the guest: \$(dd if=/dev/$2 bs=1M iflag=direct 2>/dev/null | md5sum)\""
-        sh_run "echo \"sum outside: \$(md5sum <$3)\""
+        T=400 guest "$1" "echo \"sum in the guest: \$(dd if=/dev/$2 bs=1M ${4:+count=$4} iflag=direct 2>/dev/null | md5sum)\""
+        sh_run "echo \"sum outside: \$(dd if=$3 bs=1M ${4:+count=$4} 2>/dev/null | md5sum)\""
 }
 
 # image SIZE NAME: all zero, on ext4
