@@ -49,7 +49,6 @@ done
 wait_for '[ "$(counter quiet xvda inflight)" = 0 ]'
 kill_daemon
 start_daemon
-wait_for '[ "$(stat_json quiet xvda | jq ".disks[0].connections")" = 1 ]'
 kill -CONT "${LOAD_PID[quiet]}"
 wait_for '[ "$(served quiet)" -gt 0 ]'
 end_load quiet

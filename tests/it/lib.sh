@@ -125,7 +125,14 @@ eg() {
         px exec 0 -- "$EVERGRANT" "$@"
 }
 
-# start_daemon [ARG…]: returns when it answers.
+# Disks that a former daemon served are served again, or refused.
+looked_at_all() {
+        eg stat --json 2>/dev/null | jq -e >/dev/null 'all(.disks[]?;
+                .connections > 0 or .error != null or .state != "Connected")'
+}
+
+# start_daemon [ARG…]: returns when it answers, and has gone on with the disks
+# that it found, as far as it can.
 start_daemon() {
         # Not through px: $! shall be the daemon, not a shell.
         "$POCKETXEN" exec 0 -- "$EVERGRANTD" "$@" >>"$DAEMON_LOG" 2>&1 </dev/null &
@@ -137,6 +144,10 @@ start_daemon() {
                 fi
                 [ $SECONDS -lt $deadline ] ||
                         fail "evergrantd does not answer"
+                sleep 0.05
+        done
+        for _ in $(seq 100); do
+                ! looked_at_all || break
                 sleep 0.05
         done
 }
