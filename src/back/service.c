@@ -371,6 +371,8 @@ void back_service_turn_end(struct back_queue *q)
                 } else {
                         ask_later(q);
                 }
+                /* The watch of storm.c may have found it, and only that. */
+                note_broken(q);
         }
         if (q->detaching && !q->inflight && !q->posted)
                 back_queue_finish_detach(q);

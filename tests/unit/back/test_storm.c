@@ -130,6 +130,22 @@ static void a_lost_event_is_found(void **state)
         assert_int_equal(stats_of(rig, 0).kicks, 0);
 }
 
+/* Nothing is in flight, nor will be: only the watch can find it. */
+static void an_impossible_index_without_an_event_is_told(void **state)
+{
+        struct rig *rig = *state;
+        struct rig_ring *r = &rig->rings[0];
+        struct blk_request req = rig_request(BLK_WRITE, 7, 0, 0, 1);
+
+        setup_ring(rig, 0);
+        assert_int_equal(rig_do(rig, &req), BLK_OKAY);
+        rig_settle(rig);
+        assert_int_equal(stats_of(rig, 0).ring_broken, 0);
+        r->front.req_prod += 1000;
+        (void)front_ring_push(&r->front);
+        rig_until(stats_of(rig, 0).ring_broken == 1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -141,6 +157,7 @@ int main(void)
                 T(the_neighbour_on_the_thread_is_not_held),
                 T(a_held_ring_is_detached),
                 T(a_lost_event_is_found),
+                T(an_impossible_index_without_an_event_is_told),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
