@@ -152,9 +152,9 @@ static void *let_go_on(void *arg)
         return arg;
 }
 
-/* Nothing was mapped, so that the number is free at once, and the toolstack
- * makes a disk of the same name for the next one: all that the daemon sees,
- * late and at once, is nodes that have changed. */
+/* Nothing was mapped, so that the number is free at once: when the daemon goes
+ * on, there is a domain of that number, without a disk, and soon one with a
+ * disk of the same name. */
 static void a_number_comes_again_while_the_daemon_is_held(void **state)
 {
         struct guest *g = guest_create("ram:8M", "");
