@@ -85,11 +85,11 @@ struct back_queue {
         bool attached, detaching, settling;
         bool owes_notify; /* once after a re-attach, asked for or not */
         bool marked;      /* on thread->dirty */
+        bool unasked; /* on thread->unasked: the frontend owes us no event */
+        bool posted;  /* `again` is in the loop's hands */
         struct back_queue *next_dirty;
         LIST_ENTRY(back_queue) attached_link;
-        bool unasked; /* on thread->unasked: the frontend owes us no event */
         LIST_ENTRY(back_queue) unasked_link;
-        bool posted; /* `again` is in the loop's hands */
         struct loop_work again;
 
         /* the two ends of life, between the threads */

@@ -91,12 +91,12 @@ struct disk {
         char base[64];    /* B, relative */
         char front[80];   /* F */
         bool dirty;       /* is to be looked at */
-        unsigned stale;   /* these parts of the view: DISK_LOOK_… */
         bool crewed;      /* the crew has it: nobody else changes it */
-        struct disk *crew_next;
-        bool removed; /* is over; the control thread frees it */
+        bool removed;     /* is over; the control thread frees it */
         bool watched;
-        bool adopted; /* was looked at once */
+        bool adopted;   /* was looked at once */
+        unsigned stale; /* these parts of the view: DISK_LOOK_… */
+        struct disk *crew_next;
 
         struct disk_config config;
         struct disk_view view; /* as last read */
