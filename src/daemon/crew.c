@@ -75,7 +75,7 @@ static struct xen_store *take_store(struct crew *c)
 
 static void give_store(struct crew *c, struct xen_store *s, unsigned epoch)
 {
-        if (!c->spare && epoch == c->epoch && !c->daemon->trouble)
+        if (s && !c->spare && epoch == c->epoch && !c->daemon->trouble)
                 c->spare = s;
         else
                 xen_store_close(s);
@@ -125,27 +125,27 @@ static void *crew_thread(void *arg)
         struct crew *c = arg;
         struct xen_store *s = NULL;
         unsigned epoch = 0;
-        struct disk *k;
 
         pthread_mutex_lock(&c->lock);
-        while ((k = next_disk(c))) {
-                if (s && epoch != c->epoch) {
-                        xen_store_close(s);
+        for (;;) {
+                struct disk *k;
+
+                /* Perhaps it was only ours that is lost. Nor does one that
+                 * waits keep its own: another may take the next disk. */
+                if (!c->first || epoch != c->epoch || c->daemon->trouble) {
+                        give_store(c, s, epoch);
                         s = NULL;
                 }
+                k = next_disk(c);
+                if (!k)
+                        break;
                 epoch = c->epoch;
                 if (!s)
                         s = take_store(c);
                 disk_use_conn(s);
                 disk_reconcile(k);
                 give_back(c, k);
-                /* Perhaps it was only ours that is lost. */
-                if (c->first && !c->daemon->trouble)
-                        continue;
-                give_store(c, s, epoch);
-                s = NULL;
         }
-        xen_store_close(s);
         pthread_mutex_unlock(&c->lock);
         return NULL;
 }
