@@ -11,6 +11,10 @@
 
 #include "quiet.h"
 
+/* Half a second at most. */
+#define READER_US 1000u
+#define READER_TRIES 500u
+
 static int connect_canary(void)
 {
         struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -50,10 +54,34 @@ int xen_store_watch_init(struct xen_store *s)
         return ret;
 }
 
+/* libxenstore's thread closes the descriptor of a lost connection itself, and
+ * forgets it when xs_close cancels it in the middle: so it gets the time. What
+ * tells that it has begun is EINVAL, and it only has to go on then. */
+static void let_reader_end(struct xs_handle *xs)
+{
+        for (unsigned i = 0; i < READER_TRIES; i++) {
+                char **fired;
+
+                errno = 0;
+                fired = xs_check_watch(xs);
+                free(fired);
+                if (!fired && errno != EAGAIN)
+                        break;
+                if (!fired)
+                        usleep(READER_US);
+        }
+        usleep(READER_US);
+}
+
 void xen_store_watch_release(struct xen_store *s)
 {
-        if (s->folds)
+        if (s->folds) {
+                bool lost = s->fold.running && fold_is_lost(&s->fold);
+
                 fold_release(&s->fold);
+                if (lost)
+                        let_reader_end(s->watches);
+        }
         if (s->canary_fd >= 0)
                 close(s->canary_fd);
 }
