@@ -13,6 +13,7 @@
  * The clock is read once a batch, when requests are taken, and each time that
  * responses become visible; that difference is the latency counted. */
 #include "common/clock.h"
+#include "crowd.h"
 #include "queue.h"
 #include "stats.h"
 #include "thread.h"
@@ -25,7 +26,7 @@ static void respond(struct back_request *r, enum blk_status status);
 static void push(struct back_queue *q);
 
 /* Responses that are worth an event of their own while more are to come: the
- * frontend works on them meanwhile, on another processor. */
+ * frontend works on them meanwhile, on another processor, if there is one. */
 #define PUSH_EARLY 8u
 
 /* ---- drain ---------------------------------------------------------------*/
@@ -150,7 +151,7 @@ void back_service_run(struct back_queue *q)
         /* At most a ring full: other queues of this thread wait. */
         for (; left && may_take(q); left--) {
                 take_one(q);
-                if (q->nanswered >= PUSH_EARLY)
+                if (q->nanswered >= PUSH_EARLY && crowd_has_room())
                         push(q);
         }
         back_account(q);

@@ -9,6 +9,7 @@
  * The other way round, an event may get lost underneath. A ring whose requests
  * nobody has announced between two looks is served without an event. */
 #include "storm.h"
+#include "crowd.h"
 #include "queue.h"
 #include "stats.h"
 #include "thread.h"
@@ -86,6 +87,7 @@ static void watch(struct loop_timer *timer)
         }
         if (q->ring.broken && !q->stats.ring_broken)
                 back_thread_mark(q); /* it is told at the end of the turn */
+        crowd_note(&s->busy, s->watch_cons != q->ring.req_cons);
         s->watch_left = left;
         s->watch_cons = q->ring.req_cons;
 }
@@ -95,7 +97,7 @@ void back_storm_begin(struct back_queue *q)
         q->storm = (struct back_storm){.watch = {.period_ms = WATCH_PERIOD_MS,
                                                  .fire = watch,
                                                  .arg = q}};
-        q->storm.seen_cons = q->ring.req_cons;
+        q->storm.seen_cons = q->storm.watch_cons = q->ring.req_cons;
         loop_timer_add(q->thread->loop, &q->storm.watch);
 }
 
@@ -105,5 +107,6 @@ void back_storm_end(struct back_queue *q)
                 loop_timer_remove(q->thread->loop, &q->storm.hold);
         if (q->storm.watch.arg)
                 loop_timer_remove(q->thread->loop, &q->storm.watch);
+        crowd_note(&q->storm.busy, false);
         q->storm = (struct back_storm){0};
 }

@@ -16,6 +16,7 @@ struct back_storm {
 
         uint32_t watch_cons; /* ring.req_cons at the last look */
         bool watch_left;     /* … when requests were waiting, unannounced */
+        bool busy;           /* … it had moved since the one before */
         struct loop_timer watch;
 };
 

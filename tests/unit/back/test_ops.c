@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What each operation asks of the store, and how it is answered. */
+#include "back/crowd.h"
 #include "rig.h"
 
 #include <errno.h>
@@ -153,6 +154,36 @@ static void responses_of_a_long_batch_come_early(void **state)
         test_store_go(rig->store);
         for (unsigned i = EARLY; i < PUT; i++)
                 assert_int_equal(rig_await(r).id, i);
+}
+
+/* Where processors are scarce a wake-up more is worse than a wait. */
+static void in_a_crowd_responses_come_together(void **state)
+{
+        enum { PUT = 12, CROWD = 4096 };
+        static bool counted[CROWD];
+        struct rig *rig = *state;
+        struct rig_ring *r = &rig->rings[0];
+
+        assert_int_equal(rig_attach(rig, 0), 0);
+        assert_true(crowd_has_room());
+        for (unsigned i = 0; i < CROWD; i++)
+                crowd_note(&counted[i], true);
+        assert_false(crowd_has_room());
+        test_store_stop_at(rig->store, PUT - 1);
+        for (unsigned i = 0; i < PUT; i++) {
+                struct blk_request req = rig_request(BLK_READ, i, i * 8, i, 1);
+
+                rig_put(r, &req);
+        }
+        rig_push(r);
+        rig_until(test_store_stopped(rig->store));
+        assert_int_equal(front_ring_waiting(&r->front), 0);
+        test_store_go(rig->store);
+        for (unsigned i = 0; i < PUT; i++)
+                assert_int_equal(rig_await(r).id, i);
+        for (unsigned i = 0; i < CROWD; i++)
+                crowd_note(&counted[i], false);
+        assert_true(crowd_has_room());
 }
 
 static void a_barrier_without_data_flushes(void **state)
@@ -376,6 +407,7 @@ int main(void)
                 T(flush_is_a_flush_and_with_data_flush_then_write),
                 T(a_barrier_waits_and_holds_back),
                 T(responses_of_a_long_batch_come_early),
+                T(in_a_crowd_responses_come_together),
                 T(a_barrier_without_data_flushes),
                 T(a_failed_flush_writes_nothing),
                 T(discard_reaches_the_store),
