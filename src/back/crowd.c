@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 static atomic_uint busy_rings;
 static atomic_uint processors; /* that this process may use; 0: not asked yet */
@@ -21,7 +22,8 @@ static unsigned ask(void)
         cpu_set_t set;
         int n = 1;
 
-        if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        /* The main thread's: an I/O thread may be bound to one of them. */
+        if (sched_getaffinity(getpid(), sizeof(set), &set) == 0)
                 n = CPU_COUNT(&set);
         atomic_store_explicit(&processors, (unsigned)n, memory_order_relaxed);
         return (unsigned)n;
