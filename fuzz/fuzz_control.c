@@ -85,6 +85,13 @@ bool back_thread_has_uring(const struct back_thread *t, const char **why)
         return false;
 }
 
+/* How often a client gets its turn is limited by time; here it never waits. */
+int sd_event_source_set_ratelimit(sd_event_source *s, uint64_t interval_usec,
+                                  unsigned burst)
+{
+        return 0;
+}
+
 /* ---- set up --------------------------------------------------------------
  */
 

@@ -147,8 +147,11 @@ int children_add(struct bytes *b, const char *name)
 void children_remove(struct bytes *b, const char *name)
 {
         size_t len = strlen(name) + 1;
-        char *at = b->p, *end = b->p + b->len;
+        char *at = b->p, *end;
 
+        if (!b->len) /* a transaction may see a child without its parent's */
+                return;
+        end = b->p + b->len;
         while (at && (at = memmem(at, (size_t)(end - at), name, len))) {
                 if (at == b->p || at[-1] == '\0') {
                         memmove(at, at + len, (size_t)(end - at) - len);
