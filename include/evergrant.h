@@ -229,7 +229,8 @@ struct eg_io {
         size_t buf_offset_bytes;
         /* Called once, with 0 or -errno. May be NULL. io is the caller's again
          * and may be submitted or freed in it. A part of a read that failed
-         * leaves its memory untouched; parts are max_transfer_bytes each. */
+         * leaves its memory untouched; parts are max_transfer_bytes each, less
+         * where few pages can be shared. */
         void (*done)(struct eg_io *io, int error);
         void *user;        /* yours */
         uint64_t priv[16]; /* the library's; needs no initialisation */
@@ -238,12 +239,13 @@ struct eg_io {
 /* Accepts io, and puts it on the ring as far as there is room; the rest
  * follows by itself, in order. The backend hears of it at the next eg_kick or
  * eg_process, and before that of each eight. While the backend is away, I/O is
- * accepted and waits. EINVAL  not on the block size, past the end, empty, a
- * wrong buf EROFS   write or discard on a read-only disk EOPNOTSUPP  discard,
- * where the disk has none, or no secure one EAGAIN  a write found queue_bytes
- * exhausted: nothing was accepted, try again after eg_process ENODEV, EIO  the
- * disk is gone, or broken Unless 0 is returned, done is not called and io is
- * still the caller's.
+ * accepted and waits. Unless 0 is returned, done is not called and io is still
+ * the caller's:
+ * - EINVAL: not on the block size, past the end, empty, a wrong buf
+ * - EROFS: write or discard on a read-only disk
+ * - EOPNOTSUPP: discard, where the disk has none, or no secure one
+ * - EAGAIN: a write found queue_bytes exhausted; try again after eg_process
+ * - ENODEV, EIO: the disk is gone, or broken
  *
  * done gets: 0; EIO (the backend failed it, or the disk broke); ENODEV; ENOSPC
  * (no page can be shared); ENOMEM; EOPNOTSUPP; ESHUTDOWN (eg_close). A flush
