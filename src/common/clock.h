@@ -4,6 +4,7 @@
 #define EVERGRANT_COMMON_CLOCK_H
 
 #include <stdint.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define CLOCK_NS_PER_MS 1000000u
@@ -19,6 +20,14 @@ static inline uint64_t clock_ns(void)
 static inline uint64_t clock_ms(void)
 {
         return clock_ns() / CLOCK_NS_PER_MS;
+}
+
+/* Times that this thread had to leave its processor to another one. */
+static inline uint64_t clock_preemptions(void)
+{
+        struct rusage u;
+
+        return getrusage(RUSAGE_THREAD, &u) ? 0 : (uint64_t)u.ru_nivcsw;
 }
 
 #endif

@@ -5,7 +5,9 @@
  * looking around costs at most POLLING_BUDGET_PERCENT of the time, short finds
  * excepted, which are cheaper than the sleep they replace; and whoever is
  * preempted while it looks around holds a processor that somebody needs, and
- * rests, twice as long each time it happens again. */
+ * rests, twice as long each time it happens again. A hypervisor that takes the
+ * processor for a while preempts nobody here: that only counts as time spent.
+ */
 #include "polling.h"
 
 #include <errno.h>
@@ -54,7 +56,8 @@ static void rest(struct polling *p, uint64_t now_ns)
         p->rest_ns = min_u64(2 * p->rest_ns, POLLING_REST_MOST_NS);
 }
 
-void polling_looked(struct polling *p, const struct polling_look *l)
+void polling_looked(struct polling *p, const struct polling_look *l,
+                    uint64_t preemptions)
 {
         uint64_t took = l->now_ns - l->start_ns;
 
@@ -65,8 +68,11 @@ void polling_looked(struct polling *p, const struct polling_look *l)
                 return;
         if (!l->found || took > POLLING_FREE_NS)
                 p->charged_ns += took;
-        if (l->preempted)
+        if (!l->late)
+                return;
+        if (preemptions != p->preemptions)
                 rest(p, l->now_ns);
+        p->preemptions = preemptions;
 }
 
 void polling_slept(struct polling *p, uint64_t start_ns, uint64_t now_ns)

@@ -19,8 +19,8 @@ enum polling_mode {
 #define POLLING_FREE_NS 10000u       /* a find so soon cost less than a sleep */
 #define POLLING_PERIOD_NS 100000000u /* what the budget is a share of */
 #define POLLING_BUDGET_PERCENT 25u
-/* Nobody looks at the clock so seldom: another thread wants the processor. */
-#define POLLING_PREEMPTED_NS 30000u
+/* Nobody looks at the clock so seldom: the processor was somebody else's. */
+#define POLLING_LATE_NS 30000u
 #define POLLING_REST_FIRST_NS 2000000u
 #define POLLING_REST_MOST_NS 1000000000u
 
@@ -36,6 +36,7 @@ struct polling {
         uint64_t window_ns; /* auto: of the next look */
         uint64_t period_ns, charged_ns;
         uint64_t rest_until_ns, rest_ns;
+        uint64_t preemptions; /* of its thread, when it was last late */
         struct polling_counters n;
 };
 
@@ -49,7 +50,7 @@ uint64_t polling_window(struct polling *p, uint64_t now_ns);
 struct polling_look {
         uint64_t start_ns, now_ns, window_ns;
         bool found;
-        bool preempted; /* POLLING_PREEMPTED_NS went by between two readings */
+        bool late; /* POLLING_LATE_NS went by between two readings */
 };
 #define POLLING_LOOKS 32u
 
@@ -60,17 +61,19 @@ static inline void polling_look_begin(struct polling_look *l,
                 .start_ns = now_ns, .now_ns = now_ns, .window_ns = window_ns};
 }
 
-/* True: look again, after sched_yield if it was preempted: perhaps by the very
- * thread that it waits for. */
+/* True: look again, after sched_yield if it was late: perhaps because of the
+ * very thread that it waits for. */
 static inline bool polling_look_again(struct polling_look *l, uint64_t now_ns)
 {
-        l->preempted |= !l->found && now_ns - l->now_ns > POLLING_PREEMPTED_NS;
+        l->late |= !l->found && now_ns - l->now_ns > POLLING_LATE_NS;
         l->now_ns = now_ns;
         return !l->found && now_ns - l->start_ns < l->window_ns;
 }
 
-/* It has looked from `start` to `now`. */
-void polling_looked(struct polling *p, const struct polling_look *l);
+/* It has looked from `start` to `now`. preemptions: of this thread until now
+ * (clock_preemptions), asked for if it was late. */
+void polling_looked(struct polling *p, const struct polling_look *l,
+                    uint64_t preemptions);
 
 /* It has slept from `start` to `now`. */
 void polling_slept(struct polling *p, uint64_t start_ns, uint64_t now_ns);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The control plane as a whole: one thread on sd-event, and the crew that it
- * hands disks to. Everything here
- * belongs to whoever has the lock of crew.h: that thread, but while it waits.
- * I/O threads are reached through back/back.h only. */
+ * hands disks to. Everything here belongs to whoever has the lock of crew.h:
+ * that thread, but while it waits. I/O threads are reached through back/back.h
+ * only. */
 #ifndef EVERGRANT_DAEMON_DAEMON_H
 #define EVERGRANT_DAEMON_DAEMON_H
 

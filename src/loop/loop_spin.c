@@ -59,10 +59,10 @@ static bool look_around(struct loop *l, uint64_t window_ns)
                 }
                 if (!polling_look_again(&look, clock_ns()))
                         break;
-                if (look.preempted)
+                if (look.late)
                         sched_yield();
         }
-        polling_looked(&l->polling, &look);
+        polling_looked(&l->polling, &look, look.late ? clock_preemptions() : 0);
         publish(l);
         return look.found;
 }

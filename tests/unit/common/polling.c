@@ -21,10 +21,12 @@ static struct polling started(enum polling_mode mode)
 static void looked(struct polling *p, uint64_t start_ns, uint64_t now_ns,
                    bool found, bool preempted)
 {
-        polling_looked(p, &(struct polling_look){.start_ns = start_ns,
-                                                 .now_ns = now_ns,
-                                                 .found = found,
-                                                 .preempted = preempted});
+        polling_looked(p,
+                       &(struct polling_look){.start_ns = start_ns,
+                                              .now_ns = now_ns,
+                                              .found = found,
+                                              .late = preempted},
+                       p->preemptions + preempted);
 }
 
 /* Sleeps of `sleep` ns, n times; the window afterwards. */
@@ -132,6 +134,30 @@ static void who_is_preempted_rests_twice_as_long_each_time(void **state)
                              0);
 }
 
+/* Late, but no other thread had the processor: the machine itself stood. */
+static void who_is_late_without_a_preemption_does_not_rest(void **state)
+{
+        struct polling p = started(POLLING_AUTO);
+        uint64_t now = 7 * MS;
+
+        after_sleeps(&p, &now, 10, 10 * US);
+        looked(&p, now, now, false, true);
+        now = p.rest_until_ns;
+        polling_looked(&p,
+                       &(struct polling_look){
+                               .start_ns = now, .now_ns = now, .late = true},
+                       p.preemptions);
+        assert_int_not_equal(polling_window(&p, now), 0);
+        assert_int_equal(p.n.preempted, 1);
+        /* It counts as time spent. */
+        polling_looked(&p,
+                       &(struct polling_look){.start_ns = now,
+                                              .now_ns = now + 25 * MS,
+                                              .late = true},
+                       p.preemptions);
+        assert_int_equal(polling_window(&p, now + 25 * MS), 0);
+}
+
 static void a_rest_has_an_end(void **state)
 {
         struct polling p = started(POLLING_AUTO);
@@ -156,19 +182,19 @@ static void a_look_ends_with_a_find_or_with_its_window(void **state)
 }
 
 /* A find that came late is no sign: what was found may have taken the time. */
-static void a_gap_between_two_readings_is_a_preemption(void **state)
+static void a_gap_between_two_readings_is_late(void **state)
 {
         struct polling_look l;
 
         polling_look_begin(&l, 10 * MS, 0);
-        assert_true(polling_look_again(&l, POLLING_PREEMPTED_NS));
-        assert_false(l.preempted);
-        assert_true(polling_look_again(&l, 2 * POLLING_PREEMPTED_NS + 1));
-        assert_true(l.preempted);
+        assert_true(polling_look_again(&l, POLLING_LATE_NS));
+        assert_false(l.late);
+        assert_true(polling_look_again(&l, 2 * POLLING_LATE_NS + 1));
+        assert_true(l.late);
         polling_look_begin(&l, 10 * MS, 0);
         l.found = true;
         assert_false(polling_look_again(&l, 5 * MS));
-        assert_false(l.preempted);
+        assert_false(l.late);
 }
 
 static void names_come_back(void **state)
@@ -194,9 +220,11 @@ int main(void)
                 cmocka_unit_test(quick_finds_cost_nothing_and_slow_ones_do),
                 cmocka_unit_test(
                         who_is_preempted_rests_twice_as_long_each_time),
+                cmocka_unit_test(
+                        who_is_late_without_a_preemption_does_not_rest),
                 cmocka_unit_test(a_rest_has_an_end),
                 cmocka_unit_test(a_look_ends_with_a_find_or_with_its_window),
-                cmocka_unit_test(a_gap_between_two_readings_is_a_preemption),
+                cmocka_unit_test(a_gap_between_two_readings_is_late),
                 cmocka_unit_test(names_come_back),
         };
 
