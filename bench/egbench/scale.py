@@ -32,7 +32,7 @@ class Plan:
     rounds: int = 3
     depth: int = 32
     io_threads: int = 2
-    pin: str = "cross"
+    pin: str = "none"
     polling: str = "off"
 
     def steps(self):

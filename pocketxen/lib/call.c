@@ -13,7 +13,6 @@ struct xencall_handle {
 PX_PUBLIC xencall_handle *xencall_open(struct xentoollog_logger *logger,
                                        unsigned open_flags)
 {
-        (void)logger, (void)open_flags;
         return (xencall_handle *)px_here_open();
 }
 
@@ -34,7 +33,6 @@ PX_PUBLIC void *xencall_alloc_buffer(xencall_handle *xcall, size_t size)
 {
         size_t room = (size + PXW_PAGE - 1) & ~(size_t)(PXW_PAGE - 1);
 
-        (void)xcall;
         if (room < size) {
                 errno = ENOMEM;
                 return NULL;
@@ -44,7 +42,6 @@ PX_PUBLIC void *xencall_alloc_buffer(xencall_handle *xcall, size_t size)
 
 PX_PUBLIC void xencall_free_buffer(xencall_handle *xcall, void *p)
 {
-        (void)xcall;
         free(p);
 }
 
@@ -61,13 +58,11 @@ PX_PUBLIC void *xencall_alloc_buffer_pages(xencall_handle *xcall,
 PX_PUBLIC void xencall_free_buffer_pages(xencall_handle *xcall, void *p,
                                          size_t nr_pages)
 {
-        (void)nr_pages;
         xencall_free_buffer(xcall, p);
 }
 
 PX_PUBLIC int xencall_buffers_never_fault(xencall_handle *xcall)
 {
-        (void)xcall;
         return 1; /* nobody looks into them */
 }
 
@@ -76,34 +71,29 @@ PX_PUBLIC int xencall_buffers_never_fault(xencall_handle *xcall)
 
 PX_PUBLIC int xencall0(xencall_handle *xcall, unsigned int op)
 {
-        (void)xcall, (void)op;
         return px_not_here();
 }
 
 PX_PUBLIC int xencall1(xencall_handle *xcall, unsigned int op, uint64_t arg1)
 {
-        (void)arg1;
         return xencall0(xcall, op);
 }
 
 PX_PUBLIC int xencall2(xencall_handle *xcall, unsigned int op, uint64_t arg1,
                        uint64_t arg2)
 {
-        (void)arg1, (void)arg2;
         return xencall0(xcall, op);
 }
 
 PX_PUBLIC int xencall3(xencall_handle *xcall, unsigned int op, uint64_t arg1,
                        uint64_t arg2, uint64_t arg3)
 {
-        (void)arg1, (void)arg2, (void)arg3;
         return xencall0(xcall, op);
 }
 
 PX_PUBLIC int xencall4(xencall_handle *xcall, unsigned int op, uint64_t arg1,
                        uint64_t arg2, uint64_t arg3, uint64_t arg4)
 {
-        (void)arg1, (void)arg2, (void)arg3, (void)arg4;
         return xencall0(xcall, op);
 }
 
@@ -111,13 +101,11 @@ PX_PUBLIC int xencall5(xencall_handle *xcall, unsigned int op, uint64_t arg1,
                        uint64_t arg2, uint64_t arg3, uint64_t arg4,
                        uint64_t arg5)
 {
-        (void)arg1, (void)arg2, (void)arg3, (void)arg4, (void)arg5;
         return xencall0(xcall, op);
 }
 
 PX_PUBLIC long xencall2L(xencall_handle *xcall, unsigned int op, uint64_t arg1,
                          uint64_t arg2)
 {
-        (void)arg1, (void)arg2;
         return xencall0(xcall, op);
 }

@@ -12,7 +12,6 @@ struct xendevicemodel_handle {
 PX_PUBLIC xendevicemodel_handle *xendevicemodel_open(
         struct xentoollog_logger *logger, unsigned int open_flags)
 {
-        (void)logger, (void)open_flags;
         return (xendevicemodel_handle *)px_here_open();
 }
 
@@ -26,7 +25,6 @@ PX_PUBLIC int xendevicemodel_create_ioreq_server(xendevicemodel_handle *dmod,
                                                  int handle_bufioreq,
                                                  ioservid_t *id)
 {
-        (void)dmod, (void)domid, (void)handle_bufioreq, (void)id;
         return px_not_here();
 }
 
@@ -36,8 +34,6 @@ PX_PUBLIC int xendevicemodel_get_ioreq_server_info(xendevicemodel_handle *dmod,
                                                    xen_pfn_t *bufioreq_gfn,
                                                    evtchn_port_t *bufioreq_port)
 {
-        (void)dmod, (void)domid, (void)id, (void)ioreq_gfn, (void)bufioreq_gfn,
-                (void)bufioreq_port;
         return px_not_here();
 }
 
@@ -45,8 +41,6 @@ PX_PUBLIC int xendevicemodel_map_io_range_to_ioreq_server(
         xendevicemodel_handle *dmod, domid_t domid, ioservid_t id, int is_mmio,
         uint64_t start, uint64_t end)
 {
-        (void)dmod, (void)domid, (void)id, (void)is_mmio, (void)start,
-                (void)end;
         return px_not_here();
 }
 
@@ -54,8 +48,6 @@ PX_PUBLIC int xendevicemodel_unmap_io_range_from_ioreq_server(
         xendevicemodel_handle *dmod, domid_t domid, ioservid_t id, int is_mmio,
         uint64_t start, uint64_t end)
 {
-        (void)dmod, (void)domid, (void)id, (void)is_mmio, (void)start,
-                (void)end;
         return px_not_here();
 }
 
@@ -63,7 +55,6 @@ PX_PUBLIC int xendevicemodel_map_mem_type_to_ioreq_server(
         xendevicemodel_handle *dmod, domid_t domid, ioservid_t id,
         uint16_t type, uint32_t flags)
 {
-        (void)dmod, (void)domid, (void)id, (void)type, (void)flags;
         return px_not_here();
 }
 
@@ -71,8 +62,6 @@ PX_PUBLIC int xendevicemodel_map_pcidev_to_ioreq_server(
         xendevicemodel_handle *dmod, domid_t domid, ioservid_t id,
         uint16_t segment, uint8_t bus, uint8_t device, uint8_t function)
 {
-        (void)dmod, (void)domid, (void)id, (void)segment, (void)bus,
-                (void)device, (void)function;
         return px_not_here();
 }
 
@@ -80,15 +69,12 @@ PX_PUBLIC int xendevicemodel_unmap_pcidev_from_ioreq_server(
         xendevicemodel_handle *dmod, domid_t domid, ioservid_t id,
         uint16_t segment, uint8_t bus, uint8_t device, uint8_t function)
 {
-        (void)dmod, (void)domid, (void)id, (void)segment, (void)bus,
-                (void)device, (void)function;
         return px_not_here();
 }
 
 PX_PUBLIC int xendevicemodel_destroy_ioreq_server(xendevicemodel_handle *dmod,
                                                   domid_t domid, ioservid_t id)
 {
-        (void)dmod, (void)domid, (void)id;
         return px_not_here();
 }
 
@@ -96,7 +82,6 @@ PX_PUBLIC int xendevicemodel_set_ioreq_server_state(xendevicemodel_handle *dmod,
                                                     domid_t domid,
                                                     ioservid_t id, int enabled)
 {
-        (void)dmod, (void)domid, (void)id, (void)enabled;
         return px_not_here();
 }
 
@@ -106,8 +91,6 @@ PX_PUBLIC int xendevicemodel_set_pci_intx_level(xendevicemodel_handle *dmod,
                                                 uint8_t intx,
                                                 unsigned int level)
 {
-        (void)dmod, (void)domid, (void)segment, (void)bus, (void)device,
-                (void)intx, (void)level;
         return px_not_here();
 }
 
@@ -115,7 +98,6 @@ PX_PUBLIC int xendevicemodel_set_isa_irq_level(xendevicemodel_handle *dmod,
                                                domid_t domid, uint8_t irq,
                                                unsigned int level)
 {
-        (void)dmod, (void)domid, (void)irq, (void)level;
         return px_not_here();
 }
 
@@ -123,7 +105,6 @@ PX_PUBLIC int xendevicemodel_set_irq_level(xendevicemodel_handle *dmod,
                                            domid_t domid, unsigned int irq,
                                            unsigned int level)
 {
-        (void)dmod, (void)domid, (void)irq, (void)level;
         return px_not_here();
 }
 
@@ -131,7 +112,6 @@ PX_PUBLIC int xendevicemodel_set_pci_link_route(xendevicemodel_handle *dmod,
                                                 domid_t domid, uint8_t link,
                                                 uint8_t irq)
 {
-        (void)dmod, (void)domid, (void)link, (void)irq;
         return px_not_here();
 }
 
@@ -139,7 +119,6 @@ PX_PUBLIC int xendevicemodel_inject_msi(xendevicemodel_handle *dmod,
                                         domid_t domid, uint64_t msi_addr,
                                         uint32_t msi_data)
 {
-        (void)dmod, (void)domid, (void)msi_addr, (void)msi_data;
         return px_not_here();
 }
 
@@ -148,7 +127,6 @@ PX_PUBLIC int xendevicemodel_track_dirty_vram(xendevicemodel_handle *dmod,
                                               uint32_t nr,
                                               unsigned long *dirty_bitmap)
 {
-        (void)dmod, (void)domid, (void)first_pfn, (void)nr, (void)dirty_bitmap;
         return px_not_here();
 }
 
@@ -156,7 +134,6 @@ PX_PUBLIC int xendevicemodel_modified_memory(xendevicemodel_handle *dmod,
                                              domid_t domid, uint64_t first_pfn,
                                              uint32_t nr)
 {
-        (void)dmod, (void)domid, (void)first_pfn, (void)nr;
         return px_not_here();
 }
 
@@ -164,7 +141,6 @@ PX_PUBLIC int xendevicemodel_modified_memory_bulk(
         xendevicemodel_handle *dmod, domid_t domid,
         struct xen_dm_op_modified_memory_extent *extents, uint32_t nr)
 {
-        (void)dmod, (void)domid, (void)extents, (void)nr;
         return px_not_here();
 }
 
@@ -172,7 +148,6 @@ PX_PUBLIC int xendevicemodel_set_mem_type(xendevicemodel_handle *dmod,
                                           domid_t domid, hvmmem_type_t mem_type,
                                           uint64_t first_pfn, uint32_t nr)
 {
-        (void)dmod, (void)domid, (void)mem_type, (void)first_pfn, (void)nr;
         return px_not_here();
 }
 
@@ -182,15 +157,12 @@ PX_PUBLIC int xendevicemodel_inject_event(xendevicemodel_handle *dmod,
                                           uint32_t error_code, uint8_t insn_len,
                                           uint64_t extra)
 {
-        (void)dmod, (void)domid, (void)vcpu, (void)vector, (void)type,
-                (void)error_code, (void)insn_len, (void)extra;
         return px_not_here();
 }
 
 PX_PUBLIC int xendevicemodel_shutdown(xendevicemodel_handle *dmod,
                                       domid_t domid, unsigned int reason)
 {
-        (void)dmod, (void)domid, (void)reason;
         return px_not_here();
 }
 
@@ -198,7 +170,6 @@ PX_PUBLIC int xendevicemodel_relocate_memory(xendevicemodel_handle *dmod,
                                              domid_t domid, uint32_t size,
                                              uint64_t src_gfn, uint64_t dst_gfn)
 {
-        (void)dmod, (void)domid, (void)size, (void)src_gfn, (void)dst_gfn;
         return px_not_here();
 }
 
@@ -206,20 +177,17 @@ PX_PUBLIC int xendevicemodel_pin_memory_cacheattr(xendevicemodel_handle *dmod,
                                                   domid_t domid, uint64_t start,
                                                   uint64_t end, uint32_t type)
 {
-        (void)dmod, (void)domid, (void)start, (void)end, (void)type;
         return px_not_here();
 }
 
 PX_PUBLIC int xendevicemodel_nr_vcpus(xendevicemodel_handle *dmod,
                                       domid_t domid, unsigned int *vcpus)
 {
-        (void)dmod, (void)domid, (void)vcpus;
         return px_not_here();
 }
 
 PX_PUBLIC int xendevicemodel_restrict(xendevicemodel_handle *dmod,
                                       domid_t domid)
 {
-        (void)dmod, (void)domid;
         return px_not_here();
 }

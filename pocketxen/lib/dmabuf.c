@@ -16,7 +16,6 @@ PX_PUBLIC int xengnttab_dmabuf_exp_from_refs(xengnttab_handle *h,
                                              uint32_t count,
                                              const uint32_t *refs, uint32_t *fd)
 {
-        (void)h, (void)domid, (void)flags, (void)count, (void)refs, (void)fd;
         return not_here();
 }
 
@@ -24,7 +23,6 @@ PX_PUBLIC int xengnttab_dmabuf_exp_wait_released(xengnttab_handle *h,
                                                  uint32_t fd,
                                                  uint32_t wait_to_ms)
 {
-        (void)h, (void)fd, (void)wait_to_ms;
         return not_here();
 }
 
@@ -32,12 +30,10 @@ PX_PUBLIC int xengnttab_dmabuf_imp_to_refs(xengnttab_handle *h, uint32_t domid,
                                            uint32_t fd, uint32_t count,
                                            uint32_t *refs)
 {
-        (void)h, (void)domid, (void)fd, (void)count, (void)refs;
         return not_here();
 }
 
 PX_PUBLIC int xengnttab_dmabuf_imp_release(xengnttab_handle *h, uint32_t fd)
 {
-        (void)h, (void)fd;
         return not_here();
 }

@@ -13,7 +13,6 @@ struct xenforeignmemory_handle {
 PX_PUBLIC xenforeignmemory_handle *xenforeignmemory_open(
         struct xentoollog_logger *logger, unsigned open_flags)
 {
-        (void)logger, (void)open_flags;
         return (xenforeignmemory_handle *)px_here_open();
 }
 
@@ -27,8 +26,6 @@ PX_PUBLIC void *xenforeignmemory_map2(xenforeignmemory_handle *fmem,
                                       int flags, size_t pages,
                                       const xen_pfn_t *arr, int *err)
 {
-        (void)fmem, (void)dom, (void)addr, (void)prot, (void)flags;
-        (void)pages, (void)arr, (void)err;
         px_not_here();
         return NULL;
 }
@@ -43,14 +40,12 @@ PX_PUBLIC void *xenforeignmemory_map(xenforeignmemory_handle *fmem,
 PX_PUBLIC int xenforeignmemory_unmap(xenforeignmemory_handle *fmem, void *addr,
                                      size_t pages)
 {
-        (void)fmem, (void)addr, (void)pages;
         return px_not_here();
 }
 
 PX_PUBLIC int xenforeignmemory_restrict(xenforeignmemory_handle *fmem,
                                         domid_t domid)
 {
-        (void)fmem, (void)domid;
         return px_not_here();
 }
 
@@ -59,8 +54,6 @@ PX_PUBLIC xenforeignmemory_resource_handle *xenforeignmemory_map_resource(
         unsigned int id, unsigned long frame, unsigned long nr_frames,
         void **paddr, int prot, int flags)
 {
-        (void)fmem, (void)domid, (void)type, (void)id, (void)frame;
-        (void)nr_frames, (void)paddr, (void)prot, (void)flags;
         px_not_here();
         return NULL;
 }
@@ -68,7 +61,6 @@ PX_PUBLIC xenforeignmemory_resource_handle *xenforeignmemory_map_resource(
 PX_PUBLIC int xenforeignmemory_unmap_resource(
         xenforeignmemory_handle *fmem, xenforeignmemory_resource_handle *fres)
 {
-        (void)fmem, (void)fres;
         return px_not_here();
 }
 
@@ -76,6 +68,5 @@ PX_PUBLIC int xenforeignmemory_resource_size(xenforeignmemory_handle *fmem,
                                              domid_t domid, unsigned int type,
                                              unsigned int id, size_t *size)
 {
-        (void)fmem, (void)domid, (void)type, (void)id, (void)size;
         return px_not_here();
 }
