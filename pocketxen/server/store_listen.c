@@ -234,6 +234,17 @@ static int client_read(struct client *c)
         return xstore_conn_input(c->conn, buf, (size_t)n);
 }
 
+/* After -errno c is gone. */
+static void go_on(struct client *c, int ret)
+{
+        if (ret == -ECONNABORTED)
+                doom_all(c->l);
+        if (ret < 0)
+                client_free(c);
+        else
+                update_events(c);
+}
+
 static int delay_over(sd_event_source *s, uint64_t usec, void *arg)
 {
         struct client *c = arg;
@@ -241,12 +252,7 @@ static int delay_over(sd_event_source *s, uint64_t usec, void *arg)
 
         c->delay = sd_event_source_disable_unref(c->delay);
         xstore_delayed(c->l->xs);
-        if (ret == -ECONNABORTED)
-                doom_all(c->l);
-        if (ret < 0)
-                client_free(c);
-        else
-                update_events(c);
+        go_on(c, ret);
         return 0;
 }
 
@@ -275,12 +281,7 @@ static int on_client(sd_event_source *s, int fd, uint32_t revents, void *arg)
                 ret = is_delayed(c) ? 0 : client_read(c);
         else if (ret == 0 && revents & (EPOLLHUP | EPOLLERR))
                 ret = -ECONNRESET;
-        if (ret == -ECONNABORTED)
-                doom_all(c->l);
-        if (ret < 0)
-                client_free(c);
-        else
-                update_events(c);
+        go_on(c, ret);
         return 0;
 }
 
