@@ -134,6 +134,15 @@ def switches(pid):
     return total
 
 
+def own_memory(pid):
+    """Bytes of the process that are neither a guest's pages nor a store's,
+    which are shared memory. None: the kernel does not say."""
+    text = read(f"/proc/{pid}/status")
+    parts = [field(text, key) for key in ("RssAnon", "RssFile")]
+    return None if None in parts else \
+        sum(int(p.split()[0]) * 1024 for p in parts)
+
+
 def task_name(pid, tid):
     return read(f"/proc/{pid}/task/{tid}/comm").strip()
 

@@ -80,12 +80,14 @@ class Scale:
         self.world = world
         self.plan = plan
         self.progress = progress
+        self.memory = None      # of evergrantd without a disk
         self.samples = {}       # (guests, mode, op) -> one dict a round
 
     def start(self):
         self.world.start(["--io-threads", str(self.plan.io_threads),
                           "--idle-seconds", "0",
                           "--polling", self.plan.polling])
+        self.memory = machine.own_memory(self.world.daemon.pid)
         if self.plan.pin == "none":
             return
         cpus = machine.cpus()
@@ -114,13 +116,20 @@ class Scale:
                                "--polling", self.plan.polling])
         guests.pin(self.places(names))
         guests.fill()
+        memory = self.memory_per_disk(n)
         for op in self.plan.ops:
             self.progress.say(f"{n} guests, {mode}, {op}")
             sample = self.measure(guests, names, op)
+            sample["backend_memory_per_disk_bytes"] = memory
             self.samples.setdefault((n, mode, op), []).append(sample)
             self.progress.done(self.plan.weight(n))
         guests.close()
         self.world.detach(names, "xvda")
+
+    def memory_per_disk(self, n):
+        """While its n disks are idle, over what it had without any."""
+        now = machine.own_memory(self.world.daemon.pid)
+        return None if None in (now, self.memory) else (now - self.memory) / n
 
     def places(self, names):
         """A CPU for each guest: never that of its own I/O thread, and those

@@ -7,7 +7,11 @@ from .output import number, thousands
 
 HEAD = ["op", "guests", "grants", "kIOPS", "min", "max", "maps", "unmaps",
         "copies", "notify", "TLB", "switches", "back us", "guest us",
-        "p50 us", "p99", "p99.9", "fair", "ping-pong ns"]
+        "p50 us", "p99", "p99.9", "fair", "KiB a disk", "ping-pong ns"]
+
+
+def kib(size):
+    return None if size is None else size / 1024
 
 
 def cells(row):
@@ -19,7 +23,9 @@ def cells(row):
             number(row["switches_per_req"]), number(row["backend_cpu_us"], 2),
             number(row["guest_cpu_us"], 2), number(row["p50_us"], 0),
             number(row["p99_us"], 0), number(row["p999_us"], 0),
-            number(row["fairness"], 2), number(row["pingpong_ns"], 0)]
+            number(row["fairness"], 2),
+            number(kib(row["backend_memory_per_disk_bytes"]), 0),
+            number(row["pingpong_ns"], 0)]
 
 
 def medians(rows, op):
@@ -65,7 +71,7 @@ def report(samples, plan, directory, complete, say):
         return
     print(output.table(HEAD, [cells(r) for r in rows]))
     print("(maps to switches, back and guest: per request; back, guest: "
-          "µs of CPU; TLB: shootdowns)")
+          "µs of CPU; TLB: shootdowns; a disk: evergrantd's memory)")
     for line in ratios(rows):
         print(line)
     about = machine.describe()

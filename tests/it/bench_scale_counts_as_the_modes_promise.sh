@@ -27,6 +27,7 @@ jq -e '.scale | all(
         .p50_us > 0 and .p50_us <= .p99_us and .p99_us <= .p999_us and
         .fairness > 0 and .fairness <= 1 and
         has("tlb_per_req") and has("pingpong_ns") and
+        .backend_memory_per_disk_bytes > 16384 and
         .switches_per_req >= 0 and .notify_per_req > 0)' "$results"
 jq -e '.scale | all(.guests > 1 or .fairness == 1)' "$results"
 jq -e '.machine | .cpus > 0 and .cpu != "" and .kernel != "" and .date != ""' \
