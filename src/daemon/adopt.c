@@ -104,7 +104,7 @@ static int read_negotiated(struct disk *k, struct err *e)
         offer = (struct connect_offer){(unsigned)order, (unsigned)queues};
         if (k->kind == DISK_XL)
                 offer = disk_offer(k);
-        ret = connect_keys_read(disk_read_front, k, &offer, &k->keys, e);
+        ret = disk_front_keys(k, &offer, &k->keys, e);
         k->config.block_bytes = (uint32_t)block;
         if (persistent == 0)
                 k->keys.persistent = false;

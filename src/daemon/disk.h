@@ -196,6 +196,14 @@ int disk_read_number(struct disk *k, const char *key, uint64_t max,
 /* connect_read for the frontend's directory; arg is the disk. */
 int disk_read_front(void *arg, const char *key, char **value);
 
+/* ---- disk_front.c: whose the frontend is ----------------------------------
+ */
+/* 0 if it names this disk as its backend, or -errno and a sentence. */
+int disk_check_front(struct disk *k, struct err *e);
+/* The same, and then connect_keys_read. */
+int disk_front_keys(struct disk *k, const struct connect_offer *offer,
+                    struct connect_keys *keys, struct err *e);
+
 /* ---- disk_nodes.c: writing xenstore ----------------------------------------
  */
 /* All of these change nothing and return -ENOENT if the nodes are gone (so

@@ -189,7 +189,7 @@ static void attach(struct disk *k)
                 return;
         offer = disk_offer(k);
         k->tried = DISK_TRIED_KEYS;
-        if (connect_keys_read(disk_read_front, k, &offer, &k->keys, &e) == 0) {
+        if (disk_front_keys(k, &offer, &k->keys, &e) == 0) {
                 if (!disk_offers_persistent(k))
                         k->keys.persistent = false; /* both have to want it */
                 disk_attach(k, false, false);

@@ -291,9 +291,9 @@ static bool keys_are_still(struct disk *k)
         struct connect_keys now;
 
         if (k->tried == DISK_TRIED_BAD_KEYS)
-                return connect_keys_read(disk_read_front, k, &offer, &now,
-                                         NULL) < 0;
-        return connect_keys_rings(disk_read_front, k, &offer, &now, NULL) ==
+                return disk_front_keys(k, &offer, &now, NULL) < 0;
+        return disk_check_front(k, NULL) == 0 &&
+               connect_keys_rings(disk_read_front, k, &offer, &now, NULL) ==
                        0 &&
                same_rings(&now, &k->keys);
 }

@@ -82,6 +82,8 @@ static int forget_body(struct xen_store *s, void *arg)
         char name[32];
         int ret = 0;
 
+        if (disk_check_front(k, NULL) < 0)
+                return 0; /* it is not ours */
         for (unsigned i = 0; i < ARRAY_SIZE(keys) && ret == 0; i++)
                 ret = forget_key(s, k, keys[i]);
         for (unsigned i = 0; i < 1u << k->keys.ring_order && ret == 0; i++) {

@@ -183,12 +183,102 @@ static void a_number_comes_again_while_the_daemon_is_held(void **state)
         guest_destroy(g);
 }
 
+/* xvda, which other software serves: what its toolstack writes. */
+static void attach_elsewhere(const struct guest *g)
+{
+        const char *px = getenv("POCKETXEN");
+        char f[64];
+
+        snprintf(f, sizeof(f), "/local/domain/%u/device/vbd/%u", g->domid,
+                 g->vdev);
+        assert_int_equal(rig_run("%s exec 0 -- xenstore-write %s '' && "
+                                 "%s exec 0 -- xenstore-chmod %s n%u r0 && "
+                                 "%s exec 0 -- xenstore-write %s/backend "
+                                 "/local/domain/0/backend/qdisk/%u/%u "
+                                 "%s/backend-id 0 %s/state 1",
+                                 px, f, px, f, g->domid, px, f, g->domid,
+                                 g->vdev, f, f),
+                         0);
+}
+
+/* What `evergrant list` says: the successor may not read what was its
+ * predecessor's. */
+static void wait_for_field(const struct guest *g, const char *name,
+                           enum xenbus_state want)
+{
+        int tries = 0;
+
+        while (strcmp(guest_field(g, name), xenbus_state_name(want)) != 0) {
+                assert_true(++tries < 600);
+                usleep(50000);
+        }
+}
+
+static void daemon_has_seen(struct guest *g, enum xenbus_state state)
+{
+        guest_state(g, state);
+        wait_for_field(g, "frontend_state", state);
+}
+
+/* Nobody but its own backend touches its ring, or its keys. */
+static void is_left_alone(struct guest *g)
+{
+        assert_int_equal(guest_account(g).mapped_high, 0);
+        assert_true(guest_has_key(g, "ring-ref"));
+        assert_true(guest_has_key(g, "event-channel"));
+        assert_true(guest_has_key(g, "feature-persistent"));
+}
+
+/* The dead one's disk is still offered when a domain with its number connects
+ * to another backend: with that one it shares its ring. */
+static void a_successor_with_another_backend_is_left_alone(void **state)
+{
+        struct guest *g = guest_create("ram:8M", "");
+        uint32_t domid = g->domid;
+
+        guest_wait_backend(g, XENBUS_INIT_WAIT);
+        kill(life_daemon_pid(), SIGSTOP);
+        destroy(g);
+        wait_until_free(domid);
+        rig_domid = domid;
+        g = guest_create_bare();
+        attach_elsewhere(g);
+        guest_publish(g, persistent);
+        guest_state(g, XENBUS_INITIALISED);
+        kill(life_daemon_pid(), SIGCONT);
+        wait_for_field(g, "state", XENBUS_CLOSED);
+        assert_non_null(strstr(guest_field(g, "error"), "evergrant detach"));
+        is_left_alone(g);
+        for (int round = 0; round < 2; round++) {
+                daemon_has_seen(g, XENBUS_CONNECTED);
+                daemon_has_seen(g, XENBUS_CLOSING);
+                daemon_has_seen(g, XENBUS_CLOSED);
+                is_left_alone(g);
+                /* Here the dead one's disk is offered again … */
+                daemon_has_seen(g, XENBUS_INITIALISING);
+                wait_for_field(g, "state", XENBUS_INIT_WAIT);
+                /* … and closed. */
+                daemon_has_seen(g, XENBUS_CLOSED);
+                wait_for_field(g, "state", XENBUS_CLOSED);
+                is_left_alone(g);
+                daemon_has_seen(g, XENBUS_INITIALISED);
+        }
+        assert_int_equal(
+                rig_run("%s detach %s xvda 2>&1", getenv("EVERGRANT"), g->name),
+                0);
+        is_left_alone(g);
+        guest_let_go(g);
+        destroy(g);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_held_daemon_holds_the_number),
                 cmocka_unit_test(a_number_comes_again_while_the_daemon_is_held),
                 cmocka_unit_test(a_number_comes_again_after_a_death_under_load),
+                cmocka_unit_test(
+                        a_successor_with_another_backend_is_left_alone),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,20 +247,24 @@ struct guest *guest_create(const char *target, const char *options)
         return guest_create_disk("xvda", RIG_VDEV, target, options);
 }
 
-static void add_disk(struct guest *g, const char *name, uint32_t vdev,
-                     const char *target, const char *options)
+static void place_disk(struct guest *g, uint32_t vdev)
 {
         g->port = -1;
         g->vdev = vdev;
         snprintf(g->dir, sizeof(g->dir), "device/vbd/%u", vdev);
+}
+
+static void add_disk(struct guest *g, const char *name, uint32_t vdev,
+                     const char *target, const char *options)
+{
+        place_disk(g, vdev);
         if (rig_run("%s attach %s %s %s %s 2>&1", place_env("EVERGRANT"),
                     g->name, name, target, options) != 0)
                 fail_msg("attach: %s", rig_said);
         open_handles(g);
 }
 
-struct guest *guest_create_disk(const char *name, uint32_t vdev,
-                                const char *target, const char *options)
+static struct guest *create_domain(void)
 {
         static unsigned serial;
         struct guest *g = calloc(1, sizeof(*g));
@@ -275,7 +279,24 @@ struct guest *guest_create_disk(const char *name, uint32_t vdev,
                     g->name) != 0)
                 fail_msg("create: %s", rig_said);
         g->domid = (uint32_t)atoi(rig_said);
+        return g;
+}
+
+struct guest *guest_create_disk(const char *name, uint32_t vdev,
+                                const char *target, const char *options)
+{
+        struct guest *g = create_domain();
+
         add_disk(g, name, vdev, target, options);
+        return g;
+}
+
+struct guest *guest_create_bare(void)
+{
+        struct guest *g = create_domain();
+
+        place_disk(g, RIG_VDEV);
+        open_handles(g);
         return g;
 }
 

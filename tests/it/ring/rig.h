@@ -58,6 +58,8 @@ extern uint32_t rig_domid;
 /* The same with another name for the disk. */
 struct guest *guest_create_disk(const char *name, uint32_t vdev,
                                 const char *target, const char *options);
+/* Only the domain: xvda is made by the test, or is another backend's. */
+struct guest *guest_create_bare(void);
 /* Another disk of that domain; to be destroyed before the first. */
 struct guest *guest_add_disk(const struct guest *first, const char *name,
                              uint32_t vdev, const char *target,

@@ -237,6 +237,119 @@ static void connected_is_not_said_to_one_that_starts_over(void **state)
         restarts_while_attaching(next_one_comes, "9");
 }
 
+/* ---- a frontend that has another backend ----------------------------------
+ */
+
+#define BLKBACK "/local/domain/0/backend/vbd/1/51712"
+
+static void is_not_served(const char *because)
+{
+        look();
+        assert_int_equal(fake_rings.attaches, 0);
+        assert_string_equal(fake_get(B "/state"), "6");
+        assert_true(disk->failed);
+        assert_non_null(strstr(fake_get(B "/hotplug-error"),
+                               "`evergrant detach 1 xvda`"));
+        assert_non_null(strstr(disk->error, because));
+        /* It connects, closes, and starts again: its keys are its own. */
+        for (const char *s = "456123156"; *s; s++) {
+                fake_put(F "/state", (char[]){*s, '\0'});
+                look();
+                look();
+                assert_string_equal(fake_get(F "/ring-ref"), "8");
+                assert_string_equal(fake_get(F "/event-channel"), "3");
+        }
+        assert_int_equal(fake_rings.attaches, 0);
+        assert_string_equal(fake_get(B "/state"), "6");
+}
+
+/* Nodes that outlived their domain, and a next one of its number. */
+static void a_frontend_of_another_backend_is_not_served(void **state)
+{
+        static const char *const others[] = {
+                BLKBACK,
+                B "0",
+                B "/",
+                "",
+                "backend/evergrant/1/51712",
+                "/local/domain/1/backend/evergrant/1/51712",
+        };
+
+        for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+                fake_put(F "/backend", others[i]);
+                fake_put(F "/state", "1");
+                look();
+                publish("8", "3", "3");
+                is_not_served(others[i]);
+        }
+        fake_put(F "/backend", B);
+        fake_put(F "/state", "1");
+        look();
+        assert_string_equal(fake_get(B "/state"), "2");
+        connects_with("8", "3");
+}
+
+static void a_frontend_that_names_no_backend_is_not_served(void **state)
+{
+        fake_remove(F "/backend");
+        publish("8", "3", "3");
+        is_not_served("(missing)");
+}
+
+static void is_made_anew(void)
+{
+        fake_put(F "/backend", BLKBACK);
+}
+
+static void connected_is_not_said_to_one_that_has_another_backend(void **state)
+{
+        publish("8", "3", "3");
+        look();
+        is_made_anew();
+        fake_rings_report();
+        look();
+        assert_string_equal(fake_get(B "/state"), "2");
+        look(); /* lets go */
+        assert_int_equal(fake_rings.held, 0);
+        look();
+        assert_string_equal(fake_get(B "/state"), "6");
+        assert_int_equal(fake_rings.attaches, 1);
+}
+
+/* The next daemon does not go on with a ring that is somebody else's by now. */
+static void a_ring_of_another_backend_is_not_taken_over(void **state)
+{
+        connects_with("8", "3");
+        fake_put(F "/state", "4");
+        disk->after = DISK_AFTER_STOP;
+        disk_stop(disk);
+        fake_rings_report();
+        look();
+        disk_destroy(disk);
+        assert_string_equal(fake_get(B "/state"), "4");
+        fake_put(B "/params", "null:1M");
+        disk = disk_create(&daemon_, DISK_OWN, 1, 51712);
+        is_made_anew();
+        fake_rings.attaches = 0;
+        look();
+        assert_int_equal(fake_rings.attaches, 0);
+        assert_string_equal(fake_get(B "/state"), "6");
+        assert_non_null(strstr(disk->error, "not \"" B "\""));
+        assert_string_equal(fake_get(F "/state"), "4");
+        assert_string_equal(fake_get(F "/ring-ref"), "8");
+}
+
+static void what_to_remove_is_said_for_disks_of_xl_too(void **state)
+{
+        struct err e = {0};
+
+        is_made_anew();
+        disk->kind = DISK_XL;
+        assert_int_equal(disk_check_front(disk, &e), -EINVAL);
+        assert_non_null(strstr(e.text, "`xenstore-rm " B "`"));
+        disk->kind = DISK_OWN;
+}
+
 /* ---- looks that follow an event ------------------------------------------ */
 
 static void a_state_that_is_missing_has_us_look_at_all(void **state)
@@ -324,6 +437,11 @@ int main(void)
                 TEST(secure_discard_is_offered_where_the_store_can),
                 TEST(secure_discard_is_offered_with_discard_only),
                 TEST(connected_is_not_said_to_one_that_starts_over),
+                TEST(a_frontend_of_another_backend_is_not_served),
+                TEST(a_frontend_that_names_no_backend_is_not_served),
+                TEST(connected_is_not_said_to_one_that_has_another_backend),
+                TEST(a_ring_of_another_backend_is_not_taken_over),
+                TEST(what_to_remove_is_said_for_disks_of_xl_too),
                 TEST(a_state_that_is_missing_has_us_look_at_all),
                 TEST(a_disk_whose_nodes_are_gone_is_let_go),
                 TEST(what_no_event_has_named_is_not_read_again),
