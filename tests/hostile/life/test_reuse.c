@@ -3,7 +3,6 @@
  * gref or port of the dead one must not reach its successor. */
 #include "life.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -52,6 +51,19 @@ static void wait_until_detached(uint32_t domid)
         }
 }
 
+/* The daemon is through with the dead one's requests. */
+static void wait_until_let_go(uint32_t domid)
+{
+        int tries = 0;
+
+        while (rig_run("%s list --json | jq -e '.disks[] | select(.domid == %u "
+                       "and .state == \"Connected\")'",
+                       getenv("EVERGRANT"), domid) == 0) {
+                assert_true(++tries < 600);
+                usleep(50000);
+        }
+}
+
 static void destroy(struct guest *g)
 {
         assert_int_equal(rig_run("%s destroy %s", getenv("POCKETXEN"), g->name),
@@ -59,63 +71,82 @@ static void destroy(struct guest *g)
         guest_leave(g);
 }
 
-/* It sees an empty disk, its pages hold what it or a read of its own put
- * there, and what it writes is found again. */
-static void check_successor(struct guest *g)
+static void write_some(struct guest *g, struct page *p)
 {
-        struct page own[PAGES], mine[PAGES];
-
-        assert_int_equal(guest_account(g).mapped, 0);
-        share(g, own, PAGES, 0x5a); /* the same grefs as the dead one's */
         guest_connect(g, persistent);
-        share(g, mine, PAGES, 0xa5);
-        assert_int_equal(guest_io(g, BLK_READ, 0, mine, PAGES), BLK_OKAY);
-        for (unsigned i = 0; i < PAGES; i++)
-                assert_true(is_all(&mine[i], 0));
-        for (unsigned i = 0; i < PAGES; i++)
-                memset(mine[i].bytes, 0x33, 4096);
-        assert_int_equal(guest_io(g, BLK_WRITE, 64, mine, PAGES), BLK_OKAY);
-        assert_int_equal(guest_io(g, BLK_READ, 64, own, 1), BLK_OKAY);
-        assert_true(is_all(&own[0], 0x33));
-        /* A request of the dead one may end now, in nobody's pages. */
-        usleep(400000);
-        for (unsigned i = 1; i < PAGES; i++)
-                assert_true(is_all(&own[i], 0x5a));
-        assert_false(front_ring_waiting(&g->ring));
-        guest_disconnect(g);
-        for (unsigned i = 0; i < PAGES; i++) {
-                guest_unshare(g, &own[i]);
-                guest_unshare(g, &mine[i]);
-        }
+        share(g, p, PAGES, 0x77);
+        for (unsigned i = 0; i < 4; i++)
+                assert_int_equal(guest_io(g, BLK_WRITE, i * 64, p, PAGES),
+                                 BLK_OKAY);
 }
 
+/* Nothing of what the dead one wrote is on it. */
+static void disk_is_empty(struct guest *g)
+{
+        struct page mine[PAGES];
+
+        guest_connect(g, persistent);
+        share(g, mine, PAGES, 0xa5);
+        for (unsigned i = 0; i < 4; i++) {
+                assert_int_equal(guest_io(g, BLK_READ, i * 64, mine, PAGES),
+                                 BLK_OKAY);
+                for (unsigned n = 0; n < PAGES; n++)
+                        assert_true(is_all(&mine[n], 0));
+        }
+        guest_disconnect(g);
+        for (unsigned i = 0; i < PAGES; i++)
+                guest_unshare(g, &mine[i]);
+}
+
+/* As many as the dead one had: the same grefs, whoever still means those. */
+static void pages_stay_untouched(uint32_t domid, const struct page *late)
+{
+        struct page own[1 + PAGES + INFLIGHT];
+        unsigned same = 0;
+        struct guest *g, *disk;
+
+        rig_domid = domid;
+        g = guest_create_bare();
+        assert_int_equal(g->domid, domid);
+        share(g, own, ARRAY_SIZE(own), 0x5a);
+        for (unsigned i = 0; i < ARRAY_SIZE(own); i++)
+                for (unsigned n = 0; n < INFLIGHT; n++)
+                        same += own[i].gref == late[n].gref;
+        assert_int_equal(same, INFLIGHT);
+        wait_until_let_go(domid);
+        for (unsigned i = 0; i < ARRAY_SIZE(own); i++)
+                assert_true(is_all(&own[i], 0x5a));
+        /* Its nodes stay where there was a domain of its number again before
+         * they could be removed. */
+        rig_run("%s detach %u xvda 2>&1", getenv("EVERGRANT"), domid);
+        disk = guest_add_disk(g, "xvda", RIG_VDEV, "ram:8M", "");
+        disk_is_empty(disk);
+        guest_destroy(disk);
+        destroy(g);
+}
+
+/* Kept pages hold the number; pages that are copied to do not. */
 static void a_number_comes_again_after_a_death_under_load(void **state)
 {
-        struct guest *g;
+        static const char *const grants[] = {"persistent", "map", "copy"};
         struct page p[PAGES], late[INFLIGHT];
+        char option[32];
+        struct guest *g;
         uint32_t domid;
 
-        for (int round = 0; round < 3; round++) {
-                g = guest_create("fault:read-delay-ms=300:ram:8M", "");
+        for (unsigned round = 0; round < ARRAY_SIZE(grants); round++) {
+                snprintf(option, sizeof(option), "--grants %s", grants[round]);
+                g = guest_create("fault:read-delay-ms=1500:ram:8M", option);
                 domid = g->domid;
-                guest_connect(g, persistent);
-                share(g, p, PAGES, 0x77);
+                write_some(g, p);
                 share(g, late, INFLIGHT, 0x78);
-                for (unsigned i = 0; i < 4; i++)
-                        assert_int_equal(
-                                guest_io(g, BLK_WRITE, i * 64, p, PAGES),
-                                BLK_OKAY);
                 for (unsigned i = 0; i < INFLIGHT; i++)
                         guest_put(g, BLK_READ, i * 8, &late[i], 1);
                 guest_kick(g);
+                wait_until(guest_counter(g, "inflight") == INFLIGHT);
                 destroy(g);
                 wait_until_free(domid);
-                wait_until_detached(domid);
-                rig_domid = domid;
-                g = guest_create("ram:8M", "");
-                assert_int_equal(g->domid, domid);
-                check_successor(g);
-                guest_destroy(g);
+                pages_stay_untouched(domid, late);
         }
 }
 
@@ -126,9 +157,7 @@ static void a_held_daemon_holds_the_number(void **state)
         uint32_t domid = g->domid;
         struct page p[PAGES];
 
-        guest_connect(g, persistent);
-        share(g, p, PAGES, 0x77);
-        assert_int_equal(guest_io(g, BLK_WRITE, 0, p, PAGES), BLK_OKAY);
+        write_some(g, p);
         kill(life_daemon_pid(), SIGSTOP);
         destroy(g);
         usleep(200000);
@@ -141,32 +170,19 @@ static void a_held_daemon_holds_the_number(void **state)
         wait_until_detached(domid);
         rig_domid = domid;
         g = guest_create("ram:8M", "");
-        check_successor(g);
+        disk_is_empty(g);
         guest_destroy(g);
 }
 
-static void *let_go_on(void *arg)
-{
-        usleep(500000);
-        kill(life_daemon_pid(), SIGCONT);
-        return arg;
-}
-
-/* Nothing was mapped, so that the number is free at once: when the daemon goes
- * on, there is a domain of that number, without a disk, and soon one with a
- * disk of the same name. */
-static void a_number_comes_again_while_the_daemon_is_held(void **state)
+/* Leaves the daemon held: to it nothing of all this has happened yet. Nothing
+ * of the dead one was mapped, so that its number is free at once. */
+static uint32_t dies_behind_its_back(void)
 {
         struct guest *g = guest_create("ram:8M", "");
         uint32_t domid = g->domid;
         struct page p[PAGES];
-        pthread_t t;
 
-        guest_connect(g, persistent);
-        share(g, p, PAGES, 0x77);
-        for (unsigned i = 0; i < 4; i++)
-                assert_int_equal(guest_io(g, BLK_WRITE, i * 64, p, PAGES),
-                                 BLK_OKAY);
+        write_some(g, p);
         guest_disconnect(g);
         kill(life_daemon_pid(), SIGSTOP);
         destroy(g);
@@ -175,30 +191,94 @@ static void a_number_comes_again_while_the_daemon_is_held(void **state)
                                  "/local/domain/0/backend/evergrant/%u",
                                  getenv("POCKETXEN"), domid),
                          0);
-        assert_int_equal(pthread_create(&t, NULL, let_go_on, NULL), 0);
+        return domid;
+}
+
+/* A directory of Domain-0's, or the guest's, that the other may read. */
+static void make_dir(const char *dir, uint32_t owner, uint32_t reader)
+{
+        const char *px = getenv("POCKETXEN");
+
+        assert_int_equal(rig_run("%s exec 0 -- xenstore-write %s '' && "
+                                 "%s exec 0 -- xenstore-chmod %s n%u r%u",
+                                 px, dir, px, dir, owner, reader),
+                         0);
+}
+
+/* What a toolstack writes for the guest's xvda on a backend's side … */
+static void write_back(const struct guest *g, const char *back)
+{
+        make_dir(back, 0, g->domid);
+        assert_int_equal(rig_run("%s exec 0 -- xenstore-write "
+                                 "%s/frontend /local/domain/%u/%s "
+                                 "%s/frontend-id %u %s/online 1 %s/mode w "
+                                 "%s/params ram:8M %s/state 1",
+                                 getenv("POCKETXEN"), back, g->domid, g->dir,
+                                 back, g->domid, back, back, back, back),
+                         0);
+}
+
+/* … and on the guest's. */
+static void write_front(const struct guest *g, const char *back)
+{
+        char front[96];
+
+        snprintf(front, sizeof(front), "/local/domain/%u/%s", g->domid, g->dir);
+        make_dir(front, g->domid, 0);
+        assert_int_equal(rig_run("%s exec 0 -- xenstore-write %s/backend %s "
+                                 "%s/backend-id 0 %s/state 1",
+                                 getenv("POCKETXEN"), front, back, front,
+                                 front),
+                         0);
+}
+
+/* When the daemon goes on, a disk of the same name for a domain of the same
+ * number is there: only its state tells that it is another one. */
+static void a_disk_comes_again_while_the_daemon_is_held(void **state)
+{
+        uint32_t domid = dies_behind_its_back();
+        struct guest *g;
+        char back[96];
+
         rig_domid = domid;
-        g = guest_create("ram:8M", "");
-        pthread_join(t, NULL);
-        check_successor(g);
+        g = guest_create_bare();
+        assert_int_equal(g->domid, domid);
+        /* By hand: `evergrant attach` asks the daemon first. */
+        snprintf(back, sizeof(back), "/local/domain/0/backend/evergrant/%u/%u",
+                 domid, g->vdev);
+        write_back(g, back);
+        write_front(g, back);
+        kill(life_daemon_pid(), SIGCONT);
+        disk_is_empty(g);
         guest_destroy(g);
 }
 
-/* xvda, which other software serves: what its toolstack writes. */
-static void attach_elsewhere(const struct guest *g)
+static bool has_disk(uint32_t domid)
 {
-        const char *px = getenv("POCKETXEN");
-        char f[64];
+        return rig_run("%s list --json | jq -e '.disks[] | "
+                       "select(.domid == %u)'",
+                       getenv("EVERGRANT"), domid) == 0;
+}
 
-        snprintf(f, sizeof(f), "/local/domain/%u/device/vbd/%u", g->domid,
-                 g->vdev);
-        assert_int_equal(rig_run("%s exec 0 -- xenstore-write %s '' && "
-                                 "%s exec 0 -- xenstore-chmod %s n%u r0 && "
-                                 "%s exec 0 -- xenstore-write %s/backend "
-                                 "/local/domain/0/backend/qdisk/%u/%u "
-                                 "%s/backend-id 0 %s/state 1",
-                                 px, f, px, f, g->domid, px, f, g->domid,
-                                 g->vdev, f, f),
-                         0);
+/* When the daemon goes on, there is a domain of that number, without a disk:
+ * the dead one's is not kept for it. */
+static void a_number_comes_again_while_the_daemon_is_held(void **state)
+{
+        uint32_t domid = dies_behind_its_back();
+        struct guest *g, *disk;
+        int tries = 0;
+
+        rig_domid = domid;
+        g = guest_create_bare();
+        kill(life_daemon_pid(), SIGCONT);
+        while (has_disk(domid)) {
+                assert_true(++tries < 600);
+                usleep(50000);
+        }
+        disk = guest_add_disk(g, "xvda", RIG_VDEV, "ram:8M", "");
+        disk_is_empty(disk);
+        guest_destroy(disk);
+        destroy(g);
 }
 
 /* What `evergrant list` says: the successor may not read what was its
@@ -235,6 +315,7 @@ static void a_successor_with_another_backend_is_left_alone(void **state)
 {
         struct guest *g = guest_create("ram:8M", "");
         uint32_t domid = g->domid;
+        char back[96];
 
         guest_wait_backend(g, XENBUS_INIT_WAIT);
         kill(life_daemon_pid(), SIGSTOP);
@@ -242,7 +323,9 @@ static void a_successor_with_another_backend_is_left_alone(void **state)
         wait_until_free(domid);
         rig_domid = domid;
         g = guest_create_bare();
-        attach_elsewhere(g);
+        snprintf(back, sizeof(back), "/local/domain/0/backend/qdisk/%u/%u",
+                 domid, g->vdev);
+        write_front(g, back);
         guest_publish(g, persistent);
         guest_state(g, XENBUS_INITIALISED);
         kill(life_daemon_pid(), SIGCONT);
@@ -275,6 +358,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_held_daemon_holds_the_number),
+                cmocka_unit_test(a_disk_comes_again_while_the_daemon_is_held),
                 cmocka_unit_test(a_number_comes_again_while_the_daemon_is_held),
                 cmocka_unit_test(a_number_comes_again_after_a_death_under_load),
                 cmocka_unit_test(

@@ -365,6 +365,27 @@ static void a_state_that_is_missing_has_us_look_at_all(void **state)
         assert_true(disk->removed);
 }
 
+static void next_domain_comes(void)
+{
+        fake_put(F "/state", "1");
+        fake_put(B "/params", "ram:2M");
+        fake_put(B "/state", "1");
+}
+
+/* Its number is free as soon as nothing of it is mapped. */
+static void nodes_of_a_number_that_has_come_again_stay(void **state)
+{
+        connects_with("8", "3");
+        fake_remove("/local/domain/1");
+        fake_on_transaction = next_domain_comes;
+        look();
+        assert_true(disk->view.dead);
+        assert_int_equal(fake_rings.held, 0);
+        assert_true(disk->removed);
+        assert_string_equal(fake_get(B "/params"), "ram:2M");
+        assert_string_equal(fake_get(B "/state"), "1");
+}
+
 /* The toolstack takes the nodes away without a word. */
 static void a_disk_whose_nodes_are_gone_is_let_go(void **state)
 {
@@ -443,6 +464,7 @@ int main(void)
                 TEST(a_ring_of_another_backend_is_not_taken_over),
                 TEST(what_to_remove_is_said_for_disks_of_xl_too),
                 TEST(a_state_that_is_missing_has_us_look_at_all),
+                TEST(nodes_of_a_number_that_has_come_again_stay),
                 TEST(a_disk_whose_nodes_are_gone_is_let_go),
                 TEST(what_no_event_has_named_is_not_read_again),
         };
