@@ -174,6 +174,9 @@ void disk_log(struct disk *k, enum log_level level, const char *fmt, ...)
 /* Reads what is stale. 0, or -errno when xenstore did not answer: then it still
  * is. */
 int disk_look(struct disk *k);
+/* Whether our state is as the look saw it, or remembered it. 0, -ECANCELED
+ * where it is not (and is to be looked at again), or -ENOTCONN. */
+int disk_check_own(struct disk *k);
 /* The parts that a change of `key`, in the backend's directory, makes stale;
  * "": of the directory. */
 unsigned disk_look_parts(const char *key);

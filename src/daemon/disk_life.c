@@ -184,8 +184,15 @@ static void attach(struct disk *k)
 {
         struct connect_offer offer;
         struct err e = {0};
+        int ret;
 
         if (!k->store && disk_prepare(k) < 0)
+                return;
+        /* Made anew meanwhile, it has other contents. */
+        ret = disk_check_own(k);
+        if (ret == -ENOTCONN)
+                scan_store_trouble(k->daemon);
+        if (ret < 0)
                 return;
         offer = disk_offer(k);
         k->tried = DISK_TRIED_KEYS;

@@ -250,6 +250,17 @@ static int look_at(struct disk *k, unsigned parts, struct disk_view *v)
         return ret;
 }
 
+int disk_check_own(struct disk *k)
+{
+        enum xenbus_state own;
+        int ret = read_state(k, k->base, &own);
+
+        if (ret < 0 || own == k->view.own)
+                return ret;
+        scan_mark(k->daemon, k);
+        return -ECANCELED;
+}
+
 int disk_look(struct disk *k)
 {
         struct disk_view v = k->view;

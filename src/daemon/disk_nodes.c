@@ -21,6 +21,14 @@ struct change {
         enum xenbus_state state; /* to write at the end; UNKNOWN: none */
 };
 
+/* What the look saw is what a step follows from. A look reads what an event
+ * has named: the frontend's state may be that of a disk that was made anew,
+ * ours still the former one's. */
+static unsigned as_seen(const struct disk *k)
+{
+        return BIT(k->view.own);
+}
+
 static int put(struct xen_store *s, struct disk *k, const char *key,
                const char *value)
 {
@@ -249,12 +257,10 @@ int disk_write_offer(struct disk *k)
         int ret;
 
         k->told = 0;
-        ret = change(&(struct change){
-                .disk = k,
-                .from = BIT(XENBUS_INITIALISING) | BIT(XENBUS_INIT_WAIT) |
-                        BIT(XENBUS_INITIALISED) | BIT(XENBUS_CLOSED),
-                .write = write_offer,
-                .state = XENBUS_INIT_WAIT});
+        ret = change(&(struct change){.disk = k,
+                                      .from = as_seen(k),
+                                      .write = write_offer,
+                                      .state = XENBUS_INIT_WAIT});
         if (ret == 0) {
                 features_of(k, k->feature);
                 k->told = BIT(BLK_BACK_KEYS) - 1u - BIT(BLK_BACK_SECTORS);
@@ -357,7 +363,7 @@ static int write_closing(struct xen_store *s, struct disk *k)
 int disk_write_closing(struct disk *k)
 {
         return change(&(struct change){.disk = k,
-                                       .from = ANY_STATE,
+                                       .from = as_seen(k),
                                        .write = write_closing,
                                        .state = XENBUS_CLOSING});
 }
@@ -388,7 +394,7 @@ static int write_failed(struct xen_store *s, struct disk *k)
 int disk_write_failed(struct disk *k)
 {
         return change(&(struct change){.disk = k,
-                                       .from = ANY_STATE,
+                                       .from = as_seen(k),
                                        .write = write_failed,
                                        .state = XENBUS_CLOSING});
 }
@@ -430,5 +436,5 @@ static int clear_stopped(struct xen_store *s, struct disk *k)
 int disk_clear_stopped(struct disk *k)
 {
         return change(&(struct change){
-                .disk = k, .from = ANY_STATE, .write = clear_stopped});
+                .disk = k, .from = as_seen(k), .write = clear_stopped});
 }

@@ -71,9 +71,9 @@ static void destroy_all(struct guest **g)
 }
 
 /* The least of some connects, since every ten seconds the daemon looks at
- * everything; and as many as follow from what a connect is: a state, whose the
- * frontend is and six keys, a transaction of eleven, and the states that come
- * of it. */
+ * everything; and as many as follow from what a connect is: two states, whose
+ * the frontend is and six keys, a transaction of eleven, and the states that
+ * come of it. */
 static void a_connect_asks_xenstore_for_little(void **state)
 {
         struct guest *g = guest_create("ram:1M", "");
@@ -92,7 +92,7 @@ static void a_connect_asks_xenstore_for_little(void **state)
                 disconnect_all(&g, 1);
         }
         printf("requests of a connect: %llu\n", (unsigned long long)least);
-        assert_in_range(least, 19, 22);
+        assert_in_range(least, 20, 23);
         guest_destroy(g);
 }
 

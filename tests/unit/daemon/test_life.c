@@ -398,6 +398,65 @@ static void a_disk_whose_nodes_are_gone_is_let_go(void **state)
         assert_true(disk->removed);
 }
 
+/* All that was read since is the frontend's state. */
+static void frontend_event(void)
+{
+        disk->stale = DISK_LOOK_FRONT;
+        disk_reconcile(disk);
+}
+
+static void make_anew(void)
+{
+        fake_put(B "/state", "1");
+}
+
+/* Its event comes later. Steps that follow from what the former disk was would
+ * give the next domain its bytes. */
+static void a_disk_that_is_made_anew_is_seen_as_new(void **state)
+{
+        static const char *const fronts[] = {"3", "4", "5", "6", "7"};
+
+        for (unsigned i = 0; i < ARRAY_SIZE(fronts); i++) {
+                make_anew();
+                publish("8", "3", fronts[i]);
+                frontend_event();
+                assert_string_equal(fake_get(B "/state"), "1");
+                assert_int_equal(fake_rings.attaches, 0);
+                assert_null(fake_get(B "/hotplug-error"));
+                fake_put(F "/state", "1");
+                look();
+                assert_string_equal(fake_get(B "/state"), "2");
+        }
+        publish("8", "3", "6");
+        look();
+        assert_string_equal(fake_get(B "/state"), "6");
+        assert_non_null(disk->store);
+        make_anew();
+        fake_put(F "/state", "1");
+        frontend_event();
+        assert_string_equal(fake_get(B "/state"), "1");
+        look();
+        assert_string_equal(fake_get(B "/state"), "2");
+        connects_with("9", "4");
+}
+
+static void a_former_daemons_disk_that_is_made_anew_is_seen_as_new(void **state)
+{
+        disk_destroy(disk);
+        fake_put(B "/state", "4");
+        fake_put(B "/params", "null:1M");
+        publish("8", "3", "4");
+        fake_on_transaction = make_anew;
+        disk = disk_create(&daemon_, DISK_OWN, 1, 51712);
+        disk_reconcile(disk);
+        assert_int_equal(fake_rings.attaches, 0);
+        assert_string_equal(fake_get(B "/state"), "1");
+        fake_on_transaction = NULL;
+        fake_put(F "/state", "1");
+        look();
+        connects_with("9", "4");
+}
+
 static void what_no_event_has_named_is_not_read_again(void **state)
 {
         connects_with("8", "3");
@@ -466,6 +525,8 @@ int main(void)
                 TEST(a_state_that_is_missing_has_us_look_at_all),
                 TEST(nodes_of_a_number_that_has_come_again_stay),
                 TEST(a_disk_whose_nodes_are_gone_is_let_go),
+                TEST(a_disk_that_is_made_anew_is_seen_as_new),
+                TEST(a_former_daemons_disk_that_is_made_anew_is_seen_as_new),
                 TEST(what_no_event_has_named_is_not_read_again),
         };
 
