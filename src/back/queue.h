@@ -108,6 +108,8 @@ struct back_queue {
 void back_service_run(struct back_queue *q);
 /* Pushes responses, notifies, looks once more. */
 void back_service_turn_end(struct back_queue *q);
+/* True if it is to run again, because there is more to do. */
+bool back_service_again(struct back_queue *q);
 /* Takes what has been put in since without an event. False: nothing. */
 bool back_service_look(struct back_queue *q);
 /* The thread is going to sleep: asks for an event. True: something came. */

@@ -351,6 +351,15 @@ bool back_service_ask(struct back_queue *q)
         return true;
 }
 
+bool back_service_again(struct back_queue *q)
+{
+        if (!q->posted && more_to_do(q)) {
+                q->posted = true;
+                loop_post(q->thread->loop, &q->again);
+        }
+        return q->posted;
+}
+
 static void ask_later(struct back_queue *q)
 {
         if (q->unasked)
@@ -364,14 +373,8 @@ void back_service_turn_end(struct back_queue *q)
         if (q->attached) {
                 push(q);
                 back_stats_sync_cache(q);
-                if (q->posted) {
-                        /* `again` looks at the rest. */
-                } else if (more_to_do(q)) {
-                        q->posted = true;
-                        loop_post(q->thread->loop, &q->again);
-                } else {
+                if (!back_service_again(q))
                         ask_later(q);
-                }
                 /* The watch of storm.c may have found it, and only that. */
                 note_broken(q);
         }

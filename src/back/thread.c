@@ -119,6 +119,12 @@ static void turn_end(struct loop_turn *self)
                 q->marked = false;
                 back_service_turn_end(q); /* may free q */
         }
+        /* These give no event: with work of others always waiting, the thread
+         * would not come to before_sleep, which looks at them. */
+        LIST_FOREACH(q, &t->unasked, unasked_link)
+        {
+                back_service_again(q);
+        }
 }
 
 /* ---- grant handles -------------------------------------------------------*/

@@ -90,6 +90,7 @@ int rig_teardown(void **state)
         struct rig *rig = *state;
 
         test_store_hold(rig->store, false);
+        test_store_go(rig->store);
         for (unsigned i = 0; i < RIG_RINGS; i++)
                 if (rig->rings[i].q)
                         rig_detach(rig, i);

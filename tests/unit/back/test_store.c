@@ -243,6 +243,17 @@ void test_store_stop_at(struct store *s, unsigned i)
         pthread_mutex_unlock(&t->lock);
 }
 
+void test_store_step(struct store *s)
+{
+        struct test_store *t = of(s);
+
+        pthread_mutex_lock(&t->lock);
+        t->stop_at++;
+        t->stopped = false;
+        pthread_cond_signal(&t->go);
+        pthread_mutex_unlock(&t->lock);
+}
+
 bool test_store_stopped(struct store *s)
 {
         LOCKED_READ(bool, t->stopped);

@@ -29,6 +29,8 @@ unsigned test_store_held(struct store *s);
 void test_store_let(struct store *s, unsigned n); /* the n oldest */
 /* The I/O thread stops before the i-th request, until test_store_go. */
 void test_store_stop_at(struct store *s, unsigned i);
+/* Where it stopped: it goes on, and stops before the next one. */
+void test_store_step(struct store *s);
 bool test_store_stopped(struct store *s);
 void test_store_go(struct store *s);
 /* Requests of this op end with error, their data undone. */

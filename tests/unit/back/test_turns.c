@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* What the rings of one I/O thread leave to each other. The thread goes on by
+ * one request at a time, when the test says so: no line depends on the clock.
+ */
+#include "rig.h"
+
+#define STEPS 200u
+
+static void put(struct rig_ring *r, uint64_t id)
+{
+        struct blk_request req = rig_request(BLK_READ, id, 0, 0, 1);
+
+        rig_put(r, &req);
+}
+
+/* Whoever looks finds four requests in this ring, always. */
+static void keep_busy(struct rig_ring *r)
+{
+        struct blk_response rsp;
+
+        while (rig_response_waits(r))
+                front_ring_take(&r->front, &rsp);
+        while (r->front.req_prod - r->front.rsp_cons < 4)
+                put(r, 1);
+        (void)front_ring_push(&r->front); /* and never an event */
+}
+
+static void step(struct rig *rig)
+{
+        rig_until(test_store_stopped(rig->store));
+        keep_busy(&rig->rings[0]);
+        test_store_step(rig->store);
+}
+
+static bool answered_soon(struct rig *rig, struct rig_ring *r)
+{
+        for (unsigned i = 0; i < STEPS && !rig_response_waits(r); i++)
+                step(rig);
+        return rig_response_waits(r);
+}
+
+/* A ring that was served gives no event until the thread is about to sleep,
+ * and a busy neighbour keeps it from that. */
+static void a_busy_ring_starves_no_other(void **state)
+{
+        struct rig *rig = *state;
+        struct rig_ring *quiet = &rig->rings[1];
+        struct blk_response rsp;
+
+        assert_int_equal(rig_attach(rig, 0), 0);
+        assert_int_equal(rig_attach(rig, 1), 0);
+        test_store_stop_at(rig->store, 0);
+        put(&rig->rings[0], 1);
+        rig_push(&rig->rings[0]);
+        rig_until(test_store_stopped(rig->store));
+        put(quiet, 2);
+        rig_push(quiet);
+        assert_true(answered_soon(rig, quiet));
+        for (unsigned i = 0; i < 3; i++) {
+                front_ring_take(&quiet->front, &rsp);
+                put(quiet, 3);
+                assert_false(front_ring_push(&quiet->front));
+                assert_true(answered_soon(rig, quiet));
+        }
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                T(a_busy_ring_starves_no_other),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
