@@ -6,7 +6,9 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #define IO_THREADS 4
 #define DISCARD_THREADS 1
@@ -15,6 +17,7 @@ static int file_open(const char *path, const struct store_open_opts *opts,
                      struct store **out, struct err *e)
 {
         struct file *f = calloc(1, sizeof(*f));
+        struct statfs fs;
         int ret;
 
         if (!f)
@@ -35,7 +38,8 @@ static int file_open(const char *path, const struct store_open_opts *opts,
         pthread_mutex_init(&f->gate.lock, NULL);
         file_list_init(&f->gate.waiting);
         f->head.info.can_flush = true;
-        f->head.info.touches_pages = true;
+        f->in_memory = fstatfs(f->fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC &&
+                       !f->is_block;
         file_direct_open(f);
         if (!opts->readonly)
                 file_discard_probe(f);

@@ -40,8 +40,9 @@ struct file {
         struct store head;
         char *path;
         bool is_block;
-        int fd;        /* through the page cache; has the locks */
-        int direct_fd; /* O_DIRECT, or -1 */
+        bool in_memory; /* tmpfs: a transfer has nothing to wait for */
+        int fd;         /* through the page cache; has the locks */
+        int direct_fd;  /* O_DIRECT, or -1 */
         uint32_t direct_mem_align, direct_align; /* addresses; the rest */
         bool no_uring;
         atomic_bool said_threads;
@@ -110,6 +111,8 @@ void file_io_result(struct file_io *io, int result);
 bool file_gate_enter(struct file_gate *g, struct file_io *io);
 void file_gate_leave(struct file_gate *g, struct file_io *io);
 
+/* Makes the call itself; answers as io_uring would. */
+int file_call(const struct file_io *io);
 int file_threads_create(struct file_threads **t, unsigned n);
 void file_threads_destroy(struct file_threads *t); /* idle; accepts NULL */
 /* file_io_result comes back on the queue's thread. */

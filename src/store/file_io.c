@@ -68,12 +68,22 @@ static void op_done(struct loop_op *op, int result)
         file_io_result(container_of(op, struct file_io, op), result);
 }
 
+/* On tmpfs io_uring hands each one to a thread, which costs more than the copy
+ * that it is. */
+static bool is_mere_copy(const struct file_io *io)
+{
+        return to_file(io->q->head.store)->in_memory &&
+               io->op.kind != LOOP_FALLOCATE;
+}
+
 void file_io_start(struct file_io *io)
 {
         struct file_queue *q = io->q;
 
         io->op.done = op_done;
-        if (q->uring && !io->block_discard)
+        if (is_mere_copy(io))
+                file_io_result(io, file_call(io));
+        else if (q->uring && !io->block_discard)
                 loop_op_start(q->head.loop, &io->op);
         else
                 file_threads_run(to_file(q->head.store)->threads, io);

@@ -26,8 +26,7 @@ static int block_discard(const struct file_io *io)
                      range);
 }
 
-/* As io_uring would answer. */
-static int blocking_call(const struct file_io *io)
+int file_call(const struct file_io *io)
 {
         const struct loop_op *op = &io->op;
         ssize_t n = -1;
@@ -79,7 +78,7 @@ static void *thread_main(void *arg)
                         continue;
                 }
                 pthread_mutex_unlock(&t->lock);
-                io->result = blocking_call(io);
+                io->result = file_call(io);
                 io->work = (struct loop_work){.fn = give_result, .arg = io};
                 loop_post(io->q->head.loop, &io->work);
                 pthread_mutex_lock(&t->lock);

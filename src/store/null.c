@@ -33,7 +33,6 @@ static int null_open(const char *params, const struct store_open_opts *opts,
                 .size_bytes = size_bytes,
                 .block_bytes = SECTOR_BYTES,
                 .readonly = opts->readonly,
-                .touches_pages = true, /* reads write zeroes */
         };
         *out = s;
         return 0;

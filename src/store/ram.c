@@ -60,7 +60,6 @@ static int ram_open(const char *params, const struct store_open_opts *opts,
                 .can_discard = !opts->readonly,
                 .discard_granularity_bytes =
                         opts->readonly ? 0 : RAM_EXTENT_BYTES,
-                .touches_pages = true,
         };
         if (size_bytes != asked_bytes)
                 log_info("ram:%s: the disk kept from before has %" PRIu64

@@ -39,8 +39,6 @@ struct store_info {
         bool can_discard;
         bool can_discard_secure;
         uint32_t discard_granularity_bytes; /* 0 if it cannot */
-        bool touches_pages; /* false: never looks at the data. True for all
-                               drivers so far: null zeroes what is read */
 };
 
 struct store_open_opts {

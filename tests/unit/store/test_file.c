@@ -60,7 +60,7 @@ static void a_file_says_what_it_is(void **state)
         rig_open(r, r->path);
         store_info(r->s, &info);
         assert_int_equal(info.size_bytes, (1 << 20) + 512);
-        assert_true(info.can_flush && info.touches_pages && !info.readonly);
+        assert_true(info.can_flush && !info.readonly);
         assert_true(info.block_bytes >= 512 && info.block_bytes <= 4096);
         if (info.can_discard)
                 assert_true(info.discard_granularity_bytes >= 512);
@@ -121,6 +121,35 @@ static void tmpfs_is_served_through_it(void **state)
         rig_open(r, r->path);
         assert_false(store_is_direct(r->s));
         rig_random_io(r, 1000, 4, true);
+}
+
+/* A memfd's file system is tmpfs. */
+static void on_tmpfs_a_transfer_is_done_when_it_is_submitted(void **state)
+{
+        struct rig *r = *state;
+        static uint8_t buf[8192], got[8192];
+        struct io io = {.req = {.op = STORE_WRITE,
+                                .offset_bytes = 4096,
+                                .len_bytes = sizeof(buf)},
+                        .iov = {{buf, 100}, {buf + 100, sizeof(buf) - 100}}};
+        int fd = memfd_create("image", 0);
+
+        assert_true(fd >= 0);
+        assert_int_equal(ftruncate(fd, 3 << 20), 0);
+        snprintf(r->path, sizeof(r->path), "/proc/self/fd/%d", fd);
+        rig_open(r, r->path);
+        memset(buf, 0x5c, sizeof(buf));
+        io.req.niov = 2;
+        rig_submit(r, &io);
+        assert_int_equal(io.calls, 1);
+        assert_int_equal(io.error, 0);
+        assert_int_equal(pread(fd, got, sizeof(got), 4096), sizeof(got));
+        assert_memory_equal(got, buf, sizeof(buf));
+        rig_random_io(r, 500, 5, true);
+        /* Shorter than the disk: an error, as in any file. */
+        assert_int_equal(ftruncate(fd, 8192), 0);
+        assert_int_equal(rig_do(r, STORE_READ, 4096, got, 8192), -EIO);
+        close(fd);
 }
 
 static void discard_frees_blocks_and_leaves_zeroes(void **state)
@@ -296,6 +325,7 @@ const struct CMUnitTest file_tests[] = {
         ONE_WAY(a_file_says_what_it_is),
         ALL_WAYS(ext4_is_served_past_the_page_cache),
         ALL_WAYS(tmpfs_is_served_through_it),
+        ALL_WAYS(on_tmpfs_a_transfer_is_done_when_it_is_submitted),
         ALL_WAYS(discard_frees_blocks_and_leaves_zeroes),
         ALL_WAYS(the_size_stays),
         ALL_WAYS(a_full_disk_is_enospc_and_the_rest_goes_on),
