@@ -83,10 +83,11 @@ def scale_options(commands):
                    metavar="N", help="requests in flight a guest, default 32")
     p.add_argument("--io-threads", type=within(int, 1, 64, "--io-threads"),
                    default=2, metavar="N", help="of evergrantd, default 2")
-    p.add_argument("--pin", choices=["cross", "same", "none"],
-                   default="none", help="guests on another CPU than their "
-                   "I/O thread, on the same, or where the kernel puts all of "
-                   "them (default)")
+    p.add_argument("--pin", choices=scale.PINS, default="auto",
+                   help="guests on another CPU than their I/O thread, on the "
+                   "same, or where the kernel puts all of them; auto "
+                   "(default): cross if there is a CPU for each that works, "
+                   "else same")
     p.add_argument("--polling", choices=["off", "auto", "on"], default="off",
                    help="of both ends; default off: event-driven")
     p.add_argument("--out", metavar="DIR",

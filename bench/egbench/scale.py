@@ -15,6 +15,7 @@ from .tools import Failure, median, spread
 GUESTS = [1, 2, 5, 10, 15, 32]
 MODES = ["persistent", "map", "copy"]
 OPS = ["read", "write"]
+PINS = ["auto", "cross", "same", "none"]
 STORE_BYTES = 64 << 20
 BLOCK_BYTES = 4096
 # Of a guest and its backend beside the store: libraries, rings, kept pages.
@@ -32,7 +33,7 @@ class Plan:
     rounds: int = 3
     depth: int = 32
     io_threads: int = 2
-    pin: str = "none"
+    pin: str = "auto"
     polling: str = "off"
 
     def steps(self):
@@ -131,18 +132,28 @@ class Scale:
         now = machine.own_memory(self.world.daemon.pid)
         return None if None in (now, self.memory) else (now - self.memory) / n
 
+    def pin(self, n):
+        """auto: with a CPU for each thread that works, guests and I/O threads
+        are apart. Else they share, and then a guest and its I/O thread, whose
+        pages it is, rather than strangers."""
+        if self.plan.pin != "auto":
+            return self.plan.pin
+        busy = n + min(n, self.plan.io_threads)
+        return "cross" if busy <= len(machine.cpus()) else "same"
+
     def places(self, names):
-        """A CPU for each guest: never that of its own I/O thread, and those
-        of no I/O thread where there are enough."""
+        """A CPU for each guest; cross: never that of its own I/O thread, and
+        those of no I/O thread where there are enough."""
         cpus = machine.cpus()
         threads = self.plan.io_threads
-        if self.plan.pin == "none" or len(cpus) < 2:
+        pin = self.pin(len(names))
+        if pin == "none" or len(cpus) < 2:
             return []
-        if self.plan.pin == "cross" and len(cpus) >= 2 * threads:
+        if pin == "cross" and len(cpus) >= 2 * threads:
             free = cpus[threads:]
             return [free[i % len(free)] for i in range(len(names))]
         disks = self.world.disks()
-        step = 1 if self.plan.pin == "cross" else 0
+        step = 1 if pin == "cross" else 0
         return [cpus[(disks[self.world.domids[n], "xvda"]["io_thread"] + step)
                      % len(cpus)] for n in names]
 
