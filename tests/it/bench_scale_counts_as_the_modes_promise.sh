@@ -64,3 +64,22 @@ bench 0 scale --guests 1 --modes map --ops read --seconds 0.1 --rounds 2 \
 jq -e '.scale | length == 1 and .[0].maps_per_req == 1 and
         .[0].rounds == 2' "$results"
 nothing_left
+
+say "who shares a CPU"
+PYTHONPATH=$EG_SOURCE/bench python3 -B - <<'PY' || fail "guests are not where --pin says"
+from egbench import machine, scale
+
+def places(cpus, guests, threads=2, pin="auto"):
+    machine.cpus = lambda: list(range(cpus))
+    plan = scale.Plan([guests], ["map"], ["read"], io_threads=threads, pin=pin)
+    return scale.Scale(None, plan, None).pin(guests)
+
+assert places(2, 1) == "cross"
+assert places(2, 2) == "same"
+assert places(3, 2) == "same"
+assert places(4, 2) == "cross"
+assert places(4, 3) == "same"
+assert places(5, 3) == "cross"
+assert places(16, 32, pin="cross") == "cross"
+assert places(16, 1, pin="none") == "none"
+PY
