@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <xen/io/xs_wire.h>
 
 #include "quiet.h"
 
 #define TRANSACTION_TRIES 16
+/* So many are made at once; before each further one comes a pause. */
+#define HASTY_TRIES 4
+#define PAUSE_FIRST_MS 1u
+#define PAUSE_MOST_MS 32u
 #define VALUE_BYTES_MAX 2048u
 
 static struct xen_store *open_handle(void)
@@ -74,6 +79,22 @@ void xen_store_close(struct xen_store *s)
         free(s);
 }
 
+/* Others were faster, and may be at it still. In all it is a quarter of a
+ * second. */
+static void let_others_finish(struct xen_store *s, int tries)
+{
+        struct timespec t = {0};
+        uint64_t ms = PAUSE_FIRST_MS;
+
+        if (tries < HASTY_TRIES)
+                return;
+        ms = min_u64(ms << (tries - HASTY_TRIES), PAUSE_MOST_MS);
+        t.tv_nsec = (long)ms * 1000000;
+        store_wait_begin(s);
+        (void)nanosleep(&t, NULL);
+        store_wait_end(s);
+}
+
 int xen_store_transaction(struct xen_store *s,
                           int (*body)(struct xen_store *s, void *arg),
                           void *arg)
@@ -85,6 +106,7 @@ int xen_store_transaction(struct xen_store *s,
         for (int i = 0; i < TRANSACTION_TRIES; i++) {
                 bool ended;
 
+                let_others_finish(s, i);
                 store_wait_begin(s);
                 s->transaction = xs_transaction_start(s->xs);
                 store_wait_end(s);

@@ -31,9 +31,10 @@ void xen_store_close(struct xen_store *s); /* accepts NULL */
  * xen_store_next_watch until it returns 0, or an error. */
 int xen_store_fd(struct xen_store *s);
 
-/* A transaction; at most 16 tries on EAGAIN, then -EAGAIN (XSA-206). body
- * returns 0 to commit, or -errno to abandon, which is returned. It may run
- * several times, and does not nest: -EINVAL. */
+/* A transaction; at most 16 tries on EAGAIN, from the fifth on after pauses
+ * that get longer, then -EAGAIN (XSA-206). body returns 0 to commit, or -errno
+ * to abandon, which is returned. It may run several times, and does not nest:
+ * -EINVAL. */
 int xen_store_transaction(struct xen_store *s,
                           int (*body)(struct xen_store *s, void *arg),
                           void *arg);

@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <xen/io/xs_wire.h>
 
+#include "common/clock.h"
 #include "common/util.h"
 #include "xen/store_handle.h"
 
@@ -257,6 +258,34 @@ static int count_runs(struct xen_store *s, void *arg)
         return b->result;
 }
 
+/* In place of libc's: while `pausing`, pauses between tries are noted and not
+ * waited for. */
+static bool pausing;
+static unsigned pauses;
+static uint64_t paused_ms;
+
+int nanosleep(const struct timespec *t, struct timespec *rest)
+{
+        if (!pausing)
+                return clock_nanosleep(CLOCK_MONOTONIC, 0, t, rest);
+        pauses++;
+        paused_ms += (uint64_t)t->tv_sec * 1000 +
+                     (uint64_t)t->tv_nsec / CLOCK_NS_PER_MS;
+        return 0;
+}
+
+static int transact(struct xen_store *s, struct body *b)
+{
+        int ret;
+
+        pausing = true;
+        pauses = 0;
+        paused_ms = 0;
+        ret = xen_store_transaction(s, count_runs, b);
+        pausing = false;
+        return ret;
+}
+
 static void transaction_is_tried_again_on_conflict(void **state)
 {
         const struct reply replies[] = {
@@ -270,7 +299,8 @@ static void transaction_is_tried_again_on_conflict(void **state)
         struct xen_store *s = start(replies, ARRAY_SIZE(replies));
         struct body b = {.result = 0};
 
-        assert_int_equal(xen_store_transaction(s, count_runs, &b), 0);
+        assert_int_equal(transact(s, &b), 0);
+        assert_int_equal(pauses, 0);
         assert_int_equal(b.runs, 2);
         assert_int_equal(srv.tx[1], 11);
         assert_int_equal(srv.tx[4], 12);
@@ -290,8 +320,11 @@ static void transaction_gives_up_after_16(void **state)
         }
         replies[48] = (struct reply)OK(XS_WRITE);
         s = start(replies, ARRAY_SIZE(replies));
-        assert_int_equal(xen_store_transaction(s, count_runs, &b), -EAGAIN);
+        assert_int_equal(transact(s, &b), -EAGAIN);
         assert_int_equal(b.runs, 16);
+        /* Before each but the first four. */
+        assert_int_equal(pauses, 12);
+        assert_int_equal(paused_ms, 1 + 2 + 4 + 8 + 16 + 7 * 32);
         /* And it is over: the next call is in none. */
         assert_int_equal(xen_store_write(s, "/a", "1"), 0);
         assert_int_equal(srv.tx[48], 0);
