@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* As in src/grant/cache.c: the tree, and in front of it a table of the latest
- * finds by the low bits of gref. One load where grefs are neighbours; the tree
- * where they collide. */
+/* The product's tree, and in front of it a table of the latest finds by the low
+ * bits of gref. One load where grefs are neighbours; the tree where they
+ * collide. */
 #include "index.h"
 
 #include <stdlib.h>

@@ -25,11 +25,6 @@ struct grant_cache {
         uint32_t domid;
         bool overflowed; /* since the last eviction */
         struct entry_tree tree;
-        /* In front of the tree, by the low bits of gref: the latest found. A
-         * guest's grefs are mostly neighbours, so that they all have a place
-         * of their own here; one that spreads them gets the tree. */
-        struct entry **near;
-        uint32_t near_mask;
         struct entry_list idle; /* least recently used first */
         struct entry_list spare;
         struct grant_cache_stats stats;
@@ -53,15 +48,9 @@ static struct entry *entry_of(struct grant_page *page)
 
 static struct entry *find(struct grant_cache *c, uint32_t gref)
 {
-        struct entry **near = &c->near[gref & c->near_mask];
-        struct entry key = {.pub.gref = gref}, *e = *near;
+        struct entry key = {.pub.gref = gref};
 
-        if (e && e->pub.gref == gref)
-                return e;
-        e = RB_FIND(entry_tree, &c->tree, &key);
-        if (e)
-                *near = e;
-        return e;
+        return RB_FIND(entry_tree, &c->tree, &key);
 }
 
 int grant_cache_create(struct grant_cache **c, struct xen_grants *g,
@@ -77,13 +66,6 @@ int grant_cache_create(struct grant_cache **c, struct xen_grants *g,
         new = calloc(1, (size_t)bytes);
         if (!new)
                 return -ENOMEM;
-        while (new->near_mask + 1ull < cap)
-                new->near_mask = new->near_mask * 2 + 1;
-        new->near = calloc(new->near_mask + 1ull, sizeof(struct entry *));
-        if (!new->near) {
-                free(new);
-                return -ENOMEM;
-        }
         new->grants = g;
         new->domid = domid;
         new->stats.cap = cap;
@@ -99,10 +81,6 @@ int grant_cache_create(struct grant_cache **c, struct xen_grants *g,
 /* e is on neither list. */
 static void forget(struct grant_cache *c, struct entry *e)
 {
-        struct entry **near = &c->near[e->pub.gref & c->near_mask];
-
-        if (*near == e)
-                *near = NULL; /* a spare entry is never found */
         RB_REMOVE(entry_tree, &c->tree, e);
         xen_grants_unmap(c->grants, e->pub.page, 1);
         e->pub.page = NULL;
@@ -127,7 +105,6 @@ void grant_cache_destroy(struct grant_cache *c)
                         TAILQ_REMOVE(&c->idle, e, link);
                 forget(c, e);
         }
-        free(c->near);
         free(c);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The backend's memory of persistent grants: gref -> mapped page, kept until
- * the connection breaks (S2, S3, S10). A red-black tree keyed by gref (S12)
- * with a table of the latest finds before it, and an LRU list of what is idle.
- * One cache belongs to one ring's connection: a new connection starts an empty
- * one, so no old mapping can serve it. One thread. */
+ * the connection breaks (S2, S3, S10). A red-black tree keyed by gref (S12),
+ * and an LRU list of what is idle. One cache belongs to one ring's connection:
+ * a new connection starts an empty one, so no old mapping can serve it. One
+ * thread. */
 #ifndef EVERGRANT_GRANT_CACHE_H
 #define EVERGRANT_GRANT_CACHE_H
 
