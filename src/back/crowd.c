@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "crowd.h"
 
-#include <sched.h>
 #include <stdatomic.h>
-#include <unistd.h>
+#include <sys/sysinfo.h>
+
+#include "common/util.h"
 
 static atomic_uint busy_rings;
-static atomic_uint processors; /* that this process may use; 0: not asked yet */
+static atomic_uint processors; /* of the machine; 0: not asked yet */
 
 void crowd_note(bool *counted, bool busy)
 {
@@ -17,16 +18,14 @@ void crowd_note(bool *counted, bool busy)
         *counted = busy;
 }
 
+/* The machine's: frontends run in other domains, on other processors than this
+ * process may be bound to. */
 static unsigned ask(void)
 {
-        cpu_set_t set;
-        int n = 1;
+        unsigned n = (unsigned)max_u64((uint64_t)get_nprocs(), 1);
 
-        /* The main thread's: an I/O thread may be bound to one of them. */
-        if (sched_getaffinity(getpid(), sizeof(set), &set) == 0)
-                n = CPU_COUNT(&set);
-        atomic_store_explicit(&processors, (unsigned)n, memory_order_relaxed);
-        return (unsigned)n;
+        atomic_store_explicit(&processors, n, memory_order_relaxed);
+        return n;
 }
 
 bool crowd_has_room(void)
