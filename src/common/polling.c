@@ -4,9 +4,10 @@
  * window doubles; after a longer one it halves, down to nothing. Two brakes:
  * looking around costs at most POLLING_BUDGET_PERCENT of the time, short finds
  * excepted, which are cheaper than the sleep they replace; and whoever is
- * preempted while it looks around holds a processor that somebody needs, and
- * rests, twice as long each time it happens again. A hypervisor that takes the
- * processor for a while preempts nobody here: that only counts as time spent.
+ * preempted for long while it looks around holds a processor that somebody
+ * needs, and rests, twice as long each time it happens again. A hypervisor that
+ * takes the processor for a while preempts nobody here: that only counts as
+ * time spent.
  */
 #include "polling.h"
 
@@ -21,14 +22,19 @@ void polling_init(struct polling *p, enum polling_mode mode)
         *p = (struct polling){.mode = mode, .rest_ns = POLLING_REST_FIRST_NS};
 }
 
+static uint64_t percent_of_period(unsigned percent)
+{
+        return (uint64_t)POLLING_PERIOD_NS / 100 * percent;
+}
+
 static bool over_budget(struct polling *p, uint64_t now_ns)
 {
         if (now_ns - p->period_ns >= POLLING_PERIOD_NS) {
                 p->period_ns = now_ns;
                 p->charged_ns = 0;
+                p->taken_ns = 0;
         }
-        return p->charged_ns >=
-               (uint64_t)POLLING_PERIOD_NS / 100 * POLLING_BUDGET_PERCENT;
+        return p->charged_ns >= percent_of_period(POLLING_BUDGET_PERCENT);
 }
 
 uint64_t polling_window(struct polling *p, uint64_t now_ns)
@@ -48,7 +54,7 @@ uint64_t polling_window(struct polling *p, uint64_t now_ns)
 
 static void rest(struct polling *p, uint64_t now_ns)
 {
-        p->n.preempted++;
+        p->taken_ns = 0;
         /* Left alone for long enough: an accident, not a crowd. */
         if (now_ns - p->rest_until_ns > 10 * p->rest_ns)
                 p->rest_ns = POLLING_REST_FIRST_NS;
@@ -68,11 +74,13 @@ void polling_looked(struct polling *p, const struct polling_look *l,
                 return;
         if (!l->found || took > POLLING_FREE_NS)
                 p->charged_ns += took;
-        if (!l->late)
+        if (!l->late_ns || preemptions == p->preemptions)
                 return;
-        if (preemptions != p->preemptions)
-                rest(p, l->now_ns);
         p->preemptions = preemptions;
+        p->n.preempted++;
+        p->taken_ns += l->late_ns;
+        if (p->taken_ns >= percent_of_period(POLLING_CROWD_PERCENT))
+                rest(p, l->now_ns);
 }
 
 void polling_slept(struct polling *p, uint64_t start_ns, uint64_t now_ns)

@@ -21,6 +21,8 @@ enum polling_mode {
 #define POLLING_BUDGET_PERCENT 25u
 /* Nobody looks at the clock so seldom: the processor was somebody else's. */
 #define POLLING_LATE_NS 30000u
+/* Of a period, taken by other threads: less is the system's own small work. */
+#define POLLING_CROWD_PERCENT 5u
 #define POLLING_REST_FIRST_NS 2000000u
 #define POLLING_REST_MOST_NS 1000000000u
 
@@ -34,7 +36,7 @@ struct polling_counters {
 struct polling {
         enum polling_mode mode;
         uint64_t window_ns; /* auto: of the next look */
-        uint64_t period_ns, charged_ns;
+        uint64_t period_ns, charged_ns, taken_ns;
         uint64_t rest_until_ns, rest_ns;
         uint64_t preemptions; /* of its thread, when it was last late */
         struct polling_counters n;
@@ -50,7 +52,7 @@ uint64_t polling_window(struct polling *p, uint64_t now_ns);
 struct polling_look {
         uint64_t start_ns, now_ns, window_ns;
         bool found;
-        bool late; /* POLLING_LATE_NS went by between two readings */
+        uint64_t late_ns; /* sum of what is over POLLING_LATE_NS at once */
 };
 #define POLLING_LOOKS 32u
 
@@ -61,13 +63,20 @@ static inline void polling_look_begin(struct polling_look *l,
                 .start_ns = now_ns, .now_ns = now_ns, .window_ns = window_ns};
 }
 
-/* True: look again, after sched_yield if it was late: perhaps because of the
- * very thread that it waits for. */
+/* True: look again. */
 static inline bool polling_look_again(struct polling_look *l, uint64_t now_ns)
 {
-        l->late |= !l->found && now_ns - l->now_ns > POLLING_LATE_NS;
+        if (!l->found && now_ns - l->now_ns > POLLING_LATE_NS)
+                l->late_ns += now_ns - l->now_ns;
         l->now_ns = now_ns;
         return !l->found && now_ns - l->start_ns < l->window_ns;
+}
+
+/* Then sched_yield before each further look: somebody may be waiting for this
+ * processor, perhaps the very thread that is waited for. */
+static inline bool polling_look_is_long(const struct polling_look *l)
+{
+        return l->now_ns - l->start_ns > POLLING_FREE_NS;
 }
 
 /* It has looked from `start` to `now`. preemptions: of this thread until now

@@ -39,14 +39,15 @@ static bool look_around(struct eg_disk *d, const bool *stop)
                 if (!polling_look_again(&look, clock_ns()))
                         break;
                 pthread_mutex_unlock(&d->lock);
-                if (look.late)
+                if (polling_look_is_long(&look))
                         sched_yield();
                 pthread_mutex_lock(&d->lock);
                 look.found = (stop && *stop) || d->done.n;
                 if (look.found || d->state != FRONT_CONNECTED)
                         break;
         }
-        polling_looked(&d->polling, &look, look.late ? clock_preemptions() : 0);
+        polling_looked(&d->polling, &look,
+                       look.late_ns ? clock_preemptions() : 0);
         return look.found;
 }
 

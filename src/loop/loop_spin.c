@@ -59,10 +59,11 @@ static bool look_around(struct loop *l, uint64_t window_ns)
                 }
                 if (!polling_look_again(&look, clock_ns()))
                         break;
-                if (look.late)
+                if (polling_look_is_long(&look))
                         sched_yield();
         }
-        polling_looked(&l->polling, &look, look.late ? clock_preemptions() : 0);
+        polling_looked(&l->polling, &look,
+                       look.late_ns ? clock_preemptions() : 0);
         publish(l);
         return look.found;
 }

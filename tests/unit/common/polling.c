@@ -17,16 +17,19 @@ static struct polling started(enum polling_mode mode)
         return p;
 }
 
-/* A look around that took from `start` to `now`. */
+#define CROWD_NS (POLLING_PERIOD_NS / 100 * POLLING_CROWD_PERCENT)
+
+/* A look around that took from `start` to `now`, of which another thread had
+ * the processor for taken_ns. */
 static void looked(struct polling *p, uint64_t start_ns, uint64_t now_ns,
-                   bool found, bool preempted)
+                   bool found, uint64_t taken_ns)
 {
         polling_looked(p,
                        &(struct polling_look){.start_ns = start_ns,
                                               .now_ns = now_ns,
                                               .found = found,
-                                              .late = preempted},
-                       p->preemptions + preempted);
+                                              .late_ns = taken_ns},
+                       p->preemptions + (taken_ns > 0));
 }
 
 /* Sleeps of `sleep` ns, n times; the window afterwards. */
@@ -52,7 +55,7 @@ static void on_always_looks(void **state)
         uint64_t now = 5 * MS;
 
         assert_int_equal(polling_window(&p, 0), POLLING_ON_NS);
-        looked(&p, now, now + POLLING_ON_NS, false, true);
+        looked(&p, now, now + POLLING_ON_NS, false, CROWD_NS);
         assert_int_equal(after_sleeps(&p, &now, 20, 900 * MS), POLLING_ON_NS);
 }
 
@@ -83,7 +86,7 @@ static void looking_in_vain_has_a_budget(void **state)
         while (polling_window(&p, now)) {
                 uint64_t took = polling_window(&p, now);
 
-                looked(&p, now, now + took, false, false);
+                looked(&p, now, now + took, false, 0);
                 now += took;
                 spent += took;
                 assert_true(spent <= POLLING_PERIOD_NS);
@@ -102,12 +105,12 @@ static void quick_finds_cost_nothing_and_slow_ones_do(void **state)
         after_sleeps(&p, &now, 10, 10 * US);
         for (unsigned i = 0; i < 9000; i++, now += 10 * US) {
                 assert_int_not_equal(polling_window(&p, now), 0);
-                looked(&p, now, now + POLLING_FREE_NS, true, false);
+                looked(&p, now, now + POLLING_FREE_NS, true, 0);
         }
         now += POLLING_PERIOD_NS;
         (void)polling_window(&p, now);
         for (unsigned i = 0; i < 500; i++, now += 51 * US)
-                looked(&p, now, now + 50 * US, true, false);
+                looked(&p, now, now + 50 * US, true, 0);
         assert_int_equal(polling_window(&p, now), 0);
 }
 
@@ -119,7 +122,7 @@ static void who_is_preempted_rests_twice_as_long_each_time(void **state)
         for (unsigned i = 0; i < 4; i++, rest *= 2) {
                 after_sleeps(&p, &now, 10, 10 * US);
                 assert_int_not_equal(polling_window(&p, now), 0);
-                looked(&p, now, now, false, true);
+                looked(&p, now, now, false, CROWD_NS);
                 assert_int_equal(polling_window(&p, now + rest - 1), 0);
                 assert_int_not_equal(polling_window(&p, now + rest), 0);
                 now += rest;
@@ -127,7 +130,7 @@ static void who_is_preempted_rests_twice_as_long_each_time(void **state)
         assert_int_equal(p.n.preempted, 4);
         /* Long after: from the beginning. */
         now += 1000 * MS;
-        looked(&p, now, now, false, true);
+        looked(&p, now, now, false, CROWD_NS);
         assert_int_equal(polling_window(&p, now + POLLING_REST_FIRST_NS - 1),
                          0);
         assert_int_not_equal(polling_window(&p, now + POLLING_REST_FIRST_NS),
@@ -141,11 +144,12 @@ static void who_is_late_without_a_preemption_does_not_rest(void **state)
         uint64_t now = 7 * MS;
 
         after_sleeps(&p, &now, 10, 10 * US);
-        looked(&p, now, now, false, true);
+        looked(&p, now, now, false, CROWD_NS);
         now = p.rest_until_ns;
         polling_looked(&p,
-                       &(struct polling_look){
-                               .start_ns = now, .now_ns = now, .late = true},
+                       &(struct polling_look){.start_ns = now,
+                                              .now_ns = now,
+                                              .late_ns = CROWD_NS},
                        p.preemptions);
         assert_int_not_equal(polling_window(&p, now), 0);
         assert_int_equal(p.n.preempted, 1);
@@ -153,9 +157,29 @@ static void who_is_late_without_a_preemption_does_not_rest(void **state)
         polling_looked(&p,
                        &(struct polling_look){.start_ns = now,
                                               .now_ns = now + 25 * MS,
-                                              .late = true},
+                                              .late_ns = 25 * MS},
                        p.preemptions);
         assert_int_equal(polling_window(&p, now + 25 * MS), 0);
+}
+
+/* A kernel thread's moment now and then is no crowd. */
+static void little_that_is_taken_is_not_rested_for(void **state)
+{
+        struct polling p = started(POLLING_AUTO);
+        uint64_t now = POLLING_PERIOD_NS;
+
+        after_sleeps(&p, &now, 10, 10 * US);
+        for (unsigned i = 0; i < 50; i++, now += POLLING_PERIOD_NS) {
+                assert_int_not_equal(polling_window(&p, now), 0);
+                looked(&p, now, now, false, CROWD_NS / 2);
+                looked(&p, now, now, false, CROWD_NS / 2 - 1);
+                assert_int_not_equal(polling_window(&p, now), 0);
+        }
+        assert_int_equal(p.n.preempted, 100);
+        assert_int_not_equal(polling_window(&p, now), 0);
+        looked(&p, now, now, false, CROWD_NS / 2);
+        looked(&p, now, now, false, CROWD_NS / 2);
+        assert_int_equal(polling_window(&p, now), 0);
 }
 
 static void a_rest_has_an_end(void **state)
@@ -165,7 +189,7 @@ static void a_rest_has_an_end(void **state)
 
         after_sleeps(&p, &now, 10, 10 * US);
         for (unsigned i = 0; i < 64; i++)
-                looked(&p, now, now, false, true);
+                looked(&p, now, now, false, CROWD_NS);
         assert_int_not_equal(polling_window(&p, now + POLLING_REST_MOST_NS), 0);
 }
 
@@ -188,13 +212,24 @@ static void a_gap_between_two_readings_is_late(void **state)
 
         polling_look_begin(&l, 10 * MS, 0);
         assert_true(polling_look_again(&l, POLLING_LATE_NS));
-        assert_false(l.late);
+        assert_int_equal(l.late_ns, 0);
         assert_true(polling_look_again(&l, 2 * POLLING_LATE_NS + 1));
-        assert_true(l.late);
+        assert_int_equal(l.late_ns, POLLING_LATE_NS + 1);
         polling_look_begin(&l, 10 * MS, 0);
         l.found = true;
         assert_false(polling_look_again(&l, 5 * MS));
-        assert_false(l.late);
+        assert_int_equal(l.late_ns, 0);
+}
+
+static void a_long_look_lets_others_have_the_processor(void **state)
+{
+        struct polling_look l;
+
+        polling_look_begin(&l, 50 * US, 7 * MS);
+        assert_true(polling_look_again(&l, 7 * MS + POLLING_FREE_NS));
+        assert_false(polling_look_is_long(&l));
+        assert_true(polling_look_again(&l, 7 * MS + POLLING_FREE_NS + 1));
+        assert_true(polling_look_is_long(&l));
 }
 
 static void names_come_back(void **state)
@@ -222,9 +257,11 @@ int main(void)
                         who_is_preempted_rests_twice_as_long_each_time),
                 cmocka_unit_test(
                         who_is_late_without_a_preemption_does_not_rest),
+                cmocka_unit_test(little_that_is_taken_is_not_rested_for),
                 cmocka_unit_test(a_rest_has_an_end),
                 cmocka_unit_test(a_look_ends_with_a_find_or_with_its_window),
                 cmocka_unit_test(a_gap_between_two_readings_is_late),
+                cmocka_unit_test(a_long_look_lets_others_have_the_processor),
                 cmocka_unit_test(names_come_back),
         };
 
