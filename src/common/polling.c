@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* auto, in short. The window follows what sleeping turned out to be: a sleep
  * that ended within POLLING_MOST_NS would have been found by looking, so the
- * window doubles; after a longer one it halves, down to nothing. Two brakes:
+ * window doubles; after a longer one it halves, down to nothing. Brakes:
  * looking around costs at most POLLING_BUDGET_PERCENT of the time, short finds
- * excepted, which are cheaper than the sleep they replace; and whoever is
- * preempted for long while it looks around holds a processor that somebody
- * needs, and rests, twice as long each time it happens again. A hypervisor that
- * takes the processor for a while preempts nobody here: that only counts as
- * time spent.
- */
+ * excepted, which are cheaper than the sleep they replace; a look that gets
+ * long lets others run between its steps; and whoever is preempted for long
+ * while it looks around holds a processor that somebody needs, and rests, twice
+ * as long each time it happens again. A hypervisor that takes the processor for
+ * a while preempts nobody here: that only counts as time spent. */
 #include "polling.h"
 
 #include <errno.h>
