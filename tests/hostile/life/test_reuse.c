@@ -29,39 +29,24 @@ static void share(struct guest *g, struct page *p, unsigned n, uint8_t byte)
 /* Also where a page of it was mapped: Xen frees the number with the last. */
 static void wait_until_free(uint32_t domid)
 {
-        int tries = 0;
-
-        while (rig_run("%s list --json | jq -e '.domains[] | "
-                       "select(.domid == %u)'",
-                       getenv("POCKETXEN"), domid) == 0) {
-                assert_true(++tries < 600);
-                usleep(50000);
-        }
+        life_wait(rig_run("%s list --json | jq -e '.domains[] | "
+                          "select(.domid == %u)'",
+                          getenv("POCKETXEN"), domid) != 0);
 }
 
 static void wait_until_detached(uint32_t domid)
 {
-        int tries = 0;
-
-        while (rig_run("%s exec 0 -- xenstore-exists "
-                       "/local/domain/0/backend/evergrant/%u",
-                       getenv("POCKETXEN"), domid) == 0) {
-                assert_true(++tries < 600);
-                usleep(50000);
-        }
+        life_wait(rig_run("%s exec 0 -- xenstore-exists "
+                          "/local/domain/0/backend/evergrant/%u",
+                          getenv("POCKETXEN"), domid) != 0);
 }
 
 /* The daemon is through with the dead one's requests. */
 static void wait_until_let_go(uint32_t domid)
 {
-        int tries = 0;
-
-        while (rig_run("%s list --json | jq -e '.disks[] | select(.domid == %u "
-                       "and .state == \"Connected\")'",
-                       getenv("EVERGRANT"), domid) == 0) {
-                assert_true(++tries < 600);
-                usleep(50000);
-        }
+        life_wait(rig_run("%s list --json | jq -e '.disks[] | "
+                          "select(.domid == %u and .state == \"Connected\")'",
+                          getenv("EVERGRANT"), domid) != 0);
 }
 
 static void destroy(struct guest *g)
@@ -266,15 +251,11 @@ static void a_number_comes_again_while_the_daemon_is_held(void **state)
 {
         uint32_t domid = dies_behind_its_back();
         struct guest *g, *disk;
-        int tries = 0;
 
         rig_domid = domid;
         g = guest_create_bare();
         kill(life_daemon_pid(), SIGCONT);
-        while (has_disk(domid)) {
-                assert_true(++tries < 600);
-                usleep(50000);
-        }
+        life_wait(!has_disk(domid));
         disk = guest_add_disk(g, "xvda", RIG_VDEV, "ram:8M", "");
         disk_is_empty(disk);
         guest_destroy(disk);
@@ -286,12 +267,7 @@ static void a_number_comes_again_while_the_daemon_is_held(void **state)
 static void wait_for_field(const struct guest *g, const char *name,
                            enum xenbus_state want)
 {
-        int tries = 0;
-
-        while (strcmp(guest_field(g, name), xenbus_state_name(want)) != 0) {
-                assert_true(++tries < 600);
-                usleep(50000);
-        }
+        life_wait(strcmp(guest_field(g, name), xenbus_state_name(want)) == 0);
 }
 
 static void daemon_has_seen(struct guest *g, enum xenbus_state state)

@@ -129,6 +129,21 @@ static void a_barrier_waits_and_holds_back(void **state)
         assert_int_equal(rig_stats(rig).barriers, 1);
 }
 
+/* A batch of n reads, of which all but one are done. */
+static void stop_before_the_last(struct rig *rig, unsigned n)
+{
+        struct rig_ring *r = &rig->rings[0];
+
+        test_store_stop_at(rig->store, n - 1);
+        for (unsigned i = 0; i < n; i++) {
+                struct blk_request req = rig_request(BLK_READ, i, i * 8, i, 1);
+
+                rig_put(r, &req);
+        }
+        rig_push(r);
+        rig_until(test_store_stopped(rig->store));
+}
+
 /* The frontend has something to do before the last of a batch is done. */
 static void responses_of_a_long_batch_come_early(void **state)
 {
@@ -139,14 +154,7 @@ static void responses_of_a_long_batch_come_early(void **state)
 
         assert_int_equal(rig_attach(rig, 0), 0);
         events = fake_port_events(r->remote_port);
-        test_store_stop_at(rig->store, PUT - 1);
-        for (unsigned i = 0; i < PUT; i++) {
-                struct blk_request req = rig_request(BLK_READ, i, i * 8, i, 1);
-
-                rig_put(r, &req);
-        }
-        rig_push(r);
-        rig_until(test_store_stopped(rig->store));
+        stop_before_the_last(rig, PUT);
         assert_int_equal(front_ring_waiting(&r->front), EARLY);
         for (unsigned i = 0; i < EARLY; i++)
                 assert_int_equal(rig_await(r).id, i);
@@ -169,14 +177,7 @@ static void in_a_crowd_responses_come_together(void **state)
         for (unsigned i = 0; i < CROWD; i++)
                 crowd_note(&counted[i], true);
         assert_false(crowd_has_room());
-        test_store_stop_at(rig->store, PUT - 1);
-        for (unsigned i = 0; i < PUT; i++) {
-                struct blk_request req = rig_request(BLK_READ, i, i * 8, i, 1);
-
-                rig_put(r, &req);
-        }
-        rig_push(r);
-        rig_until(test_store_stopped(rig->store));
+        stop_before_the_last(rig, PUT);
         assert_int_equal(front_ring_waiting(&r->front), 0);
         test_store_go(rig->store);
         for (unsigned i = 0; i < PUT; i++)
