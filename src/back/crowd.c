@@ -4,8 +4,6 @@
 #include <stdatomic.h>
 #include <sys/sysinfo.h>
 
-#include "common/util.h"
-
 static atomic_uint busy_rings;
 static atomic_uint processors; /* of the machine; 0: not asked yet */
 
@@ -22,7 +20,7 @@ void crowd_note(bool *counted, bool busy)
  * process may be bound to. */
 static unsigned ask(void)
 {
-        unsigned n = (unsigned)max_u64((uint64_t)get_nprocs(), 1);
+        unsigned n = (unsigned)get_nprocs();
 
         atomic_store_explicit(&processors, n, memory_order_relaxed);
         return n;
