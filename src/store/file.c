@@ -127,7 +127,8 @@ static int file_queue_open(struct store *store, struct loop *l,
         q->uring = loop_has_uring(l, &why) && !f->no_uring;
         if (!q->uring) {
                 ret = need_threads(f, IO_THREADS);
-                if (!atomic_exchange(&f->said_threads, true))
+                /* Not so in memory: only discards are theirs. */
+                if (!f->in_memory && !atomic_exchange(&f->said_threads, true))
                         log_warn("%s: %s; using preadv and pwritev in %d "
                                  "threads, which is slower",
                                  f->path,
