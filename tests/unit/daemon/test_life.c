@@ -296,6 +296,27 @@ static void a_frontend_that_names_no_backend_is_not_served(void **state)
         is_not_served("(missing)");
 }
 
+/* The guest may write there what it likes: the log and the error node stay
+ * short and printable, and still say what to do. */
+static void any_bytes_for_a_backend_are_shown_safely(void **state)
+{
+        char longest[2048];
+
+        memset(longest, '\033', sizeof(longest) - 1);
+        longest[sizeof(longest) - 1] = '\0';
+        fake_put(F "/backend", longest);
+        publish("8", "3", "3");
+        look();
+        for (const char *c = fake_get(B "/hotplug-error"); *c; c++)
+                assert_in_range(*c, 0x20, 0x7e);
+        is_not_served("\"\\x1b\\x1b");
+        fake_put(F "/backend", "%s%n");
+        fake_put(F "/state", "1");
+        look();
+        publish("8", "3", "3");
+        is_not_served("\"%s%n\"");
+}
+
 static void is_made_anew(void)
 {
         fake_put(F "/backend", BLKBACK);
@@ -519,6 +540,7 @@ int main(void)
                 TEST(connected_is_not_said_to_one_that_starts_over),
                 TEST(a_frontend_of_another_backend_is_not_served),
                 TEST(a_frontend_that_names_no_backend_is_not_served),
+                TEST(any_bytes_for_a_backend_are_shown_safely),
                 TEST(connected_is_not_said_to_one_that_has_another_backend),
                 TEST(a_ring_of_another_backend_is_not_taken_over),
                 TEST(what_to_remove_is_said_for_disks_of_xl_too),
