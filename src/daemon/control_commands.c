@@ -5,6 +5,7 @@
 #include "common/parse.h"
 #include "common/vdev.h"
 #include "control_json.h"
+#include "crew.h"
 #include "resize.h"
 
 #include <errno.h>
@@ -93,13 +94,21 @@ static int run_ping(struct daemon *d, struct json_object *request,
         return 0;
 }
 
+/* As xenstore says it: what the crew has just written there, others may have
+ * read before the crew has its answer. */
+static struct json_object *disk_now(struct disk *k, bool with_counters)
+{
+        crew_wait(k->daemon->crew, k);
+        return control_json_disk(k, with_counters);
+}
+
 static int run_list(struct daemon *d, struct json_object *request,
                     struct json_object *reply, struct err *e)
 {
         struct json_object *disks = json_object_new_array();
 
         for (struct disk *k = d->disks; k; k = k->next)
-                json_object_array_add(disks, control_json_disk(k, false));
+                json_object_array_add(disks, disk_now(k, false));
         json_object_object_add(reply, "disks", disks);
         return 0;
 }
@@ -122,7 +131,7 @@ static int run_stat(struct daemon *d, struct json_object *request,
                 if ((one_domain && k->domid != domid) ||
                     (one_vdev && k->vdev != vdev))
                         continue;
-                json_object_array_add(disks, control_json_disk(k, true));
+                json_object_array_add(disks, disk_now(k, true));
                 n++;
         }
         json_object_object_add(reply, "disks", disks);

@@ -47,3 +47,26 @@ assert_unmapped() {
                 '.domains[] | select(.name == $n) | .pages_mapped')" 0 \
                 "mapped pages of $1"
 }
+
+# start_relay [TARGET [MS]]: a xenstore that can be lost, or is slow to answer.
+start_relay() {
+        local target=${1-}
+        # shellcheck disable=SC2016 # expanded in Domain-0
+        : "${target:=$(px exec 0 -- sh -c 'echo "$XENSTORED_PATH"')}"
+        "$TOOLS/it-daemon-relay" "$T/relay" "$target" "${2:-0}" &
+        relay=$!
+        wait_for '[ -S $T/relay ]'
+}
+
+stop_relay() {
+        kill -KILL $relay
+        wait $relay 2>/dev/null || true
+        rm -f "$T/relay"
+}
+
+start_relayed_daemon() {
+        "$POCKETXEN" exec 0 -- env XENSTORED_PATH="$T/relay" "$EVERGRANTD" \
+                >>"$DAEMON_LOG" 2>&1 </dev/null &
+        DAEMON_PID=$!
+        wait_for 'eg list'
+}

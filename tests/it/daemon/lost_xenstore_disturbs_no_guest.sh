@@ -4,30 +4,11 @@
 # changed meanwhile is noticed.
 . "$(dirname "$0")/daemon.sh"
 
-# start_relay [TARGET]
-start_relay() {
-        local target=${1-}
-        # shellcheck disable=SC2016 # expanded in Domain-0
-        : "${target:=$(px exec 0 -- sh -c 'echo "$XENSTORED_PATH"')}"
-        "$TOOLS/it-daemon-relay" "$T/relay" "$target" &
-        relay=$!
-        wait_for '[ -S $T/relay ]'
-}
-
-stop_relay() {
-        kill -KILL $relay
-        wait $relay 2>/dev/null || true
-        rm -f "$T/relay"
-}
-
 start_pocketxen
 px create --mem 32M g1 >/dev/null
 px create --mem 32M g2 >/dev/null
 start_relay
-"$POCKETXEN" exec 0 -- env XENSTORED_PATH="$T/relay" "$EVERGRANTD" \
-        >>"$DAEMON_LOG" 2>&1 </dev/null &
-DAEMON_PID=$!
-wait_for 'eg list'
+start_relayed_daemon
 eg attach g1 xvda ram:4M >/dev/null
 eg attach g2 xvda ram:4M >/dev/null
 guest g1 a xvda

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Passes a stream socket on: it-daemon-relay LISTEN TARGET. Ended, all
- * connections through it are lost at once, as when xenstored dies. */
+/* Passes a stream socket on: it-daemon-relay LISTEN TARGET [MS]; answers take
+ * MS ms more. Ended, all connections through it are lost at once, as when
+ * xenstored dies. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 struct pair {
         int from, to;
+        useconds_t late_us;
 };
 
 static void *pump(void *arg)
@@ -20,6 +22,7 @@ static void *pump(void *arg)
         ssize_t n;
 
         while ((n = read(p->from, buf, sizeof(buf))) > 0) {
+                usleep(p->late_us);
                 for (ssize_t at = 0; at < n;) {
                         ssize_t sent = write(p->to, buf + at, (size_t)(n - at));
 
@@ -35,14 +38,14 @@ out:
         return NULL;
 }
 
-static void pass(int from, int to)
+static void pass(int from, int to, useconds_t late_us)
 {
         struct pair *p = malloc(sizeof(*p));
         pthread_t t;
 
         if (!p)
                 exit(1);
-        *p = (struct pair){from, to};
+        *p = (struct pair){from, to, late_us};
         if (pthread_create(&t, NULL, pump, p) != 0)
                 exit(1);
         pthread_detach(t);
@@ -58,10 +61,12 @@ static int open_socket(const char *path, struct sockaddr_un *addr)
 int main(int argc, char **argv)
 {
         struct sockaddr_un addr;
+        useconds_t late_us;
         int listener;
 
-        if (argc != 3)
+        if (argc < 3 || argc > 4)
                 return 2;
+        late_us = argc == 4 ? (useconds_t)atoi(argv[3]) * 1000 : 0;
         signal(SIGPIPE, SIG_IGN);
         unlink(argv[1]);
         listener = open_socket(argv[1], &addr);
@@ -75,7 +80,7 @@ int main(int argc, char **argv)
                 if (client < 0 ||
                     connect(server, (struct sockaddr *)&addr, sizeof(addr)) < 0)
                         return 1;
-                pass(client, server);
-                pass(server, client);
+                pass(client, server, 0);
+                pass(server, client, late_us);
         }
 }
