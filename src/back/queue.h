@@ -115,6 +115,15 @@ bool back_service_look(struct back_queue *q);
 /* The thread is going to sleep: asks for an event. True: something came. */
 bool back_service_ask(struct back_queue *q);
 
+/* answer.c. What a request has moved, if it was ok. */
+void back_count(struct back_stats *s, const struct blk_request *b, bool ok);
+/* Ends r: its row is free. Not visible to the guest before the next push. */
+void back_respond(struct back_request *r, enum blk_status status);
+/* Makes responses visible, and notifies if the frontend wants that. */
+void back_push(struct back_queue *q);
+/* The same, in the middle of a batch, if it is worth it. */
+void back_push_early(struct back_queue *q);
+
 /* queue.c. Called when a detaching queue has nothing in flight any more. */
 void back_queue_finish_detach(struct back_queue *q);
 

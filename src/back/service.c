@@ -11,9 +11,9 @@
  *   came after it.
  *
  * The clock is read once a batch, when requests are taken, and each time that
- * responses become visible; that difference is the latency counted. */
+ * responses become visible (answer.c); that difference is the latency
+ * counted. */
 #include "common/clock.h"
-#include "crowd.h"
 #include "queue.h"
 #include "stats.h"
 #include "thread.h"
@@ -22,12 +22,6 @@
 
 static void start(struct back_request *r);
 static void finish(struct back_request *r, int error);
-static void respond(struct back_request *r, enum blk_status status);
-static void push(struct back_queue *q);
-
-/* Responses that are worth an event of their own while more are to come: the
- * frontend works on them meanwhile, on another processor, if there is one. */
-#define PUSH_EARLY 8u
 
 /* ---- drain ---------------------------------------------------------------*/
 
@@ -69,7 +63,8 @@ static void start_barrier(struct back_queue *q)
                 start(q->barrier);
 }
 
-static void take_one(struct back_queue *q)
+/* The next request, parsed; NULL if that was the end of it, or if it waits. */
+static struct back_request *take_one(struct back_queue *q)
 {
         _Alignas(8) uint8_t slot[BLK_SLOT_BYTES];
         struct back_request *r = q->free;
@@ -88,23 +83,48 @@ static void take_one(struct back_queue *q)
                 r->segs = r->big_segs;
                 if (back_indirect_read(r, &verdict)) {
                         stat_add(&q->stats.bad_grants, 1);
-                        respond(r, BLK_ERROR);
-                        return;
+                        back_respond(r, BLK_ERROR);
+                        return NULL;
                 }
         }
         if (verdict != BLK_VALID) {
                 stat_add(&q->stats.refused[verdict], 1);
-                respond(r, blk_verdict_status(verdict));
-                return;
+                back_respond(r, blk_verdict_status(verdict));
+                return NULL;
         }
         set_steps(r);
         if (r->blk.op == BLK_BARRIER) {
                 r->state = BACK_WAIT_DRAIN;
                 q->barrier = r;
                 start_barrier(q);
-                return;
+                return NULL;
         }
+        return r;
+}
+
+/* With the address of the one after it, which the store can fetch meanwhile. */
+static void start_before(struct back_request *r,
+                         const struct back_request *next)
+{
+        if (!r)
+                return;
+        if (next)
+                r->io.soon_bytes = next->blk.sector * SECTOR_BYTES;
         start(r);
+}
+
+static void take_all(struct back_queue *q, uint32_t left)
+{
+        struct back_request *r = NULL;
+
+        for (; left && may_take(q); left--) {
+                struct back_request *next = take_one(q);
+
+                start_before(r, next);
+                r = next;
+                back_push_early(q);
+        }
+        start_before(r, NULL);
 }
 
 static void start_waiting(struct back_queue *q)
@@ -149,11 +169,7 @@ void back_service_run(struct back_queue *q)
         if (left)
                 q->batch_ns = clock_ns();
         /* At most a ring full: other queues of this thread wait. */
-        for (; left && may_take(q); left--) {
-                take_one(q);
-                if (q->nanswered >= PUSH_EARLY && crowd_has_room())
-                        push(q);
-        }
+        take_all(q, left);
         back_account(q);
         note_broken(q);
         back_thread_mark(q);
@@ -214,37 +230,9 @@ static void start(struct back_request *r)
                 return;
         case BACK_DATA_BAD:
                 stat_add(&q->stats.bad_grants, 1);
-                respond(r, BLK_ERROR);
+                back_respond(r, BLK_ERROR);
                 return;
         }
-}
-
-static void count(struct back_stats *s, const struct blk_request *b, bool ok)
-{
-        uint64_t bytes = ok ? b->sectors * SECTOR_BYTES : 0;
-
-        switch (b->op) {
-        case BLK_READ:
-                stat_add(&s->reads, 1);
-                stat_add(&s->read_bytes, bytes);
-                return;
-        case BLK_DISCARD:
-                stat_add(&s->discards, 1);
-                stat_add(&s->discard_bytes, bytes);
-                return;
-        case BLK_WRITE:
-                stat_add(&s->writes, 1);
-                break;
-        case BLK_FLUSH:
-                stat_add(&s->flushes, 1);
-                break;
-        case BLK_BARRIER:
-                stat_add(&s->barriers, 1);
-                break;
-        case BLK_INDIRECT:
-                return; /* never an inner op */
-        }
-        stat_add(&s->write_bytes, b->nsegs ? bytes : 0);
 }
 
 static void finish(struct back_request *r, int error)
@@ -259,60 +247,13 @@ static void finish(struct back_request *r, int error)
                         error = put;
                 }
         }
-        count(&q->stats, &r->blk, !error);
-        respond(r, !error                 ? BLK_OKAY
-                   : error == -EOPNOTSUPP ? BLK_EOPNOTSUPP
-                                          : BLK_ERROR);
+        back_count(&q->stats, &r->blk, !error);
+        back_respond(r, !error                 ? BLK_OKAY
+                        : error == -EOPNOTSUPP ? BLK_EOPNOTSUPP
+                                               : BLK_ERROR);
 }
 
-/* ---- answer --------------------------------------------------------------*/
-
-static void count_latency(struct back_queue *q)
-{
-        uint64_t now = clock_ns();
-
-        for (uint32_t i = 0; i < q->nanswered; i++)
-                stat_add(
-                        &q->stats.latency[latency_bucket(now - q->answered[i])],
-                        1);
-        q->nanswered = 0;
-}
-
-/* Not visible to the guest before the next push. */
-static void respond(struct back_request *r, enum blk_status status)
-{
-        struct back_queue *q = r->q;
-
-        if (status == BLK_ERROR)
-                stat_add(&q->stats.errors, 1);
-        if (status == BLK_EOPNOTSUPP)
-                stat_add(&q->stats.unsupported, 1);
-        back_ring_respond(&q->ring, r->blk.id, r->blk.wire_op, status);
-        if (q->nanswered == q->nrequests)
-                count_latency(q);
-        q->answered[q->nanswered++] = r->taken_ns;
-        if (q->barrier == r)
-                q->barrier = NULL;
-        r->state = BACK_FREE;
-        r->next = q->free;
-        q->free = r;
-        q->inflight--;
-        stat_set(&q->stats.inflight, q->inflight);
-        back_thread_mark(q);
-}
-
-static void push(struct back_queue *q)
-{
-        if (!q->nanswered && !q->owes_notify)
-                return;
-        if (back_ring_push(&q->ring) || q->owes_notify) {
-                xen_evtchn_notify(q->thread->evtchn, q->port);
-                stat_add(&q->stats.notifies, 1);
-        }
-        q->owes_notify = false;
-        if (q->nanswered)
-                count_latency(q);
-}
+/* ---- look again ----------------------------------------------------------*/
 
 /* Requests, or the discovery that the ring is broken. */
 static bool news(struct back_queue *q)
@@ -371,7 +312,7 @@ static void ask_later(struct back_queue *q)
 void back_service_turn_end(struct back_queue *q)
 {
         if (q->attached) {
-                push(q);
+                back_push(q);
                 back_stats_sync_cache(q);
                 if (!back_service_again(q))
                         ask_later(q);

@@ -15,6 +15,7 @@
 
 #define DISCARD_STEP_EXTENTS 1024u /* 64 MiB; others are served between */
 #define ROOM_STEP_BYTES (16ull << 20)
+#define FETCH_BYTES 256u
 
 void ram_wait_for_copies(struct ram *s)
 {
@@ -117,12 +118,23 @@ static int copy_iov(struct ram_queue *q, bool write, uint64_t offset_bytes,
         return 0;
 }
 
+/* The walk of the page tables and the first lines take as long as the copy of
+ * a page: they come while another one is copied. */
+static void fetch(const struct ram_view *v, uint64_t at)
+{
+        if (at >= v->size_bytes)
+                return;
+        for (unsigned i = 0; i < FETCH_BYTES; i += 64)
+                __builtin_prefetch(v->map + at + i);
+}
+
 static void copy(struct ram_queue *q, struct store_req *r)
 {
         uint64_t at = r->offset_bytes;
         int ret = 0;
 
         copy_begin(q);
+        fetch(atomic_load(&to_ram(q->head.store)->view), r->soon_bytes);
         for (unsigned i = 0; i < r->niov && ret == 0; i++) {
                 ret = copy_iov(q, r->op == STORE_WRITE, at, &r->iov[i]);
                 at += r->iov[i].iov_len;

@@ -21,6 +21,8 @@ struct store_req {
         const struct iovec *iov; /* read, write: len_bytes in all; each base is
                                     a multiple of 512; stays until done */
         unsigned niov;
+        /* Where the next one probably begins: a hint, any value is right. */
+        uint64_t soon_bytes;
         bool secure; /* discard: no copy of the bytes may be left anywhere;
                         -EOPNOTSUPP from a store that cannot promise it */
         /* Called exactly once, on the queue's thread, with 0 or -errno;
