@@ -12,8 +12,8 @@
 #define EVICT_PERIOD_MS 100u
 /* Unmaps in one run of the timer: each is a TLB shootdown. */
 #define EVICT_PAGES 64u
-/* After its last I/O a ring's kept pages stay mapped for so long: the kernel
- * lets go of them within microseconds, if its CPU is let run. */
+/* After its last I/O a kept page stays mapped for so long (data.c says why):
+ * the kernel lets go of it within microseconds, if its CPU is let run. */
 #define SETTLE_MS 50u
 
 /* ---- attach, on the I/O thread -------------------------------------------*/
@@ -123,6 +123,8 @@ static int open_all(struct back_queue *q)
                         q->cache = NULL;
                         return fail(q, ret, "no memory for the grant cache");
                 }
+                if (t->opts.bounce_mapped)
+                        grant_cache_set_settle(q->cache, SETTLE_MS);
                 q->evict = (struct loop_timer){
                         .period_ms = EVICT_PERIOD_MS, .fire = evict, .arg = q};
                 loop_timer_add(t->loop, &q->evict);

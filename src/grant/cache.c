@@ -23,7 +23,9 @@ TAILQ_HEAD(entry_list, entry);
 struct grant_cache {
         struct xen_grants *grants;
         uint32_t domid;
-        bool overflowed; /* since the last eviction */
+        bool overflowed;      /* since the last eviction */
+        uint64_t settle_ms;   /* nothing is unmapped sooner after its use */
+        uint64_t released_ms; /* when that was last told */
         struct entry_tree tree;
         struct entry_list idle; /* least recently used first */
         struct entry_list spare;
@@ -179,8 +181,22 @@ void grant_cache_release(struct grant_cache *c, struct grant_page *page,
                 return;
         e->held = false;
         e->last_used_ms = now_ms;
+        c->released_ms = now_ms;
         c->stats.held--;
         TAILQ_INSERT_TAIL(&c->idle, e, link);
+}
+
+void grant_cache_set_settle(struct grant_cache *c, uint64_t ms)
+{
+        c->settle_ms = ms;
+}
+
+/* The next to go; NULL if all that is idle was just in use. */
+static struct entry *oldest_settled(struct grant_cache *c, uint64_t now_ms)
+{
+        struct entry *e = TAILQ_FIRST(&c->idle);
+
+        return e && now_ms >= e->last_used_ms + c->settle_ms ? e : NULL;
 }
 
 unsigned grant_cache_evict(struct grant_cache *c, uint64_t now_ms,
@@ -192,7 +208,7 @@ unsigned grant_cache_evict(struct grant_cache *c, uint64_t now_ms,
         struct entry *e;
 
         c->overflowed = false;
-        while ((e = TAILQ_FIRST(&c->idle))) {
+        while ((e = oldest_settled(c, now_ms))) {
                 enum evict_reason why =
                         evict_next(&plan, evicted, e->last_used_ms);
 
@@ -213,7 +229,7 @@ unsigned grant_cache_shrink(struct grant_cache *c, unsigned n)
         unsigned evicted = 0;
         struct entry *e;
 
-        while (evicted < n && (e = TAILQ_FIRST(&c->idle))) {
+        while (evicted < n && (e = oldest_settled(c, c->released_ms))) {
                 evict(c, e);
                 evicted++;
         }

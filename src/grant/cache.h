@@ -50,6 +50,10 @@ enum grant_result grant_cache_acquire(struct grant_cache *c, uint32_t gref,
 void grant_cache_release(struct grant_cache *c, struct grant_page *page,
                          uint64_t now_ms);
 
+/* No page that was in use less than ms ago is evicted or given up to make room:
+ * I/O on it that has said that it is complete may still hold it. 0 at first. */
+void grant_cache_set_settle(struct grant_cache *c, uint64_t ms);
+
 /* Eviction, outside the request path: unmaps at most max_pages idle pages that
  * were unused for idle_ms (0: no idle rule), and, if there were overflows since
  * the last call, the least recently used ones up to 5 % of the cap (Linux's

@@ -115,6 +115,24 @@ static void kept_pages_stay_a_while_after_the_last_io(void **state)
         assert_int_equal(fake_totals().mapped_pages, 0);
 }
 
+static void what_was_just_in_use_is_not_unmapped_to_make_room(void **state)
+{
+        struct rig *rig = *state;
+        struct blk_request req = rig_request(BLK_READ, 1, 0, 0, 1);
+
+        assert_int_equal(rig_attach_persistent(rig, 8), 0);
+        assert_int_equal(rig_do(rig, &req), BLK_OKAY);
+        fake_map_enomem(1 + 1); /* the miss, the transient call */
+        req = rig_request(BLK_READ, 2, 0, 1, 1);
+        assert_int_equal(rig_do(rig, &req), BLK_OKAY);
+        assert_int_equal(data_mapped(), 1);
+        assert_int_equal(rig_stats(rig).via_copy, 1);
+        rig_detach_start(rig, 0);
+        rig_settle(rig);
+        rig_fire_timer(rig);
+        rig_await_detached(rig, 0);
+}
+
 static void a_failed_read_brings_nothing_of_the_block(void **state)
 {
         struct rig *rig = *state;
@@ -178,6 +196,7 @@ int main(void)
                 T(a_mapped_request_does_its_io_in_a_block),
                 T(a_mixed_request_does_so_too_and_kept_pages_do_not),
                 T(kept_pages_stay_a_while_after_the_last_io),
+                T(what_was_just_in_use_is_not_unmapped_to_make_room),
                 T(a_failed_read_brings_nothing_of_the_block),
                 T(without_a_block_nothing_stays_mapped),
         };

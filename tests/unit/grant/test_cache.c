@@ -263,6 +263,26 @@ static void held_pages_are_never_evicted(void **state)
         destroy_and_balance(c);
 }
 
+/* I/O of what was just in use may hold the page a moment longer. */
+static void what_was_just_in_use_stays(void **state)
+{
+        struct grant_cache *c = make(2);
+
+        grant_cache_set_settle(c, 50);
+        use(c, 1, GRANT_MAPPED, 100);
+        use(c, 2, GRANT_MAPPED, 110);
+        use(c, 3, GRANT_OVER_LIMIT, 0);
+        assert_int_equal(grant_cache_evict(c, 149, 1, 100), 0);
+        assert_int_equal(grant_cache_evict(c, 159, 1, 100), 1);
+        assert_int_equal(fake_mapped_gref(1), 0);
+        assert_int_equal(grant_cache_shrink(c, 100), 0);
+        use(c, 4, GRANT_MAPPED, 160);
+        assert_int_equal(grant_cache_shrink(c, 100), 1);
+        assert_int_equal(fake_mapped_gref(2), 0);
+        assert_int_equal(fake_mapped_gref(4), 1);
+        destroy_and_balance(c);
+}
+
 static void shrink_takes_the_oldest_n(void **state)
 {
         struct grant_cache *c = make(5);
@@ -338,6 +358,7 @@ int main(void)
                 cmocka_unit_test(without_an_overflow_nothing_makes_room),
                 cmocka_unit_test(share_is_5_percent_and_bounded),
                 cmocka_unit_test(held_pages_are_never_evicted),
+                cmocka_unit_test(what_was_just_in_use_stays),
                 cmocka_unit_test(shrink_takes_the_oldest_n),
                 cmocka_unit_test(destroy_unmaps_all_also_what_is_held),
                 cmocka_unit_test(released_twice_is_on_the_list_once),
