@@ -463,7 +463,8 @@ CASES = [
     SAME,
     Case("side-by-side", "blkback, qdisk and evergrantd", "backend", [
         ("measured", [OK, all_measured]),
-        ("system-calls", [OK, number(r"^calls xvdd .*io_uring_enter=(\d+)", 1)])],
+        ("system-calls", [OK, number(r"^calls xvdd .*io_uring_enter=(\d+)", 1),
+                          has(side_by_side.COST, "what a system call takes")])],
         seconds=2400, by_name=True),
     frontend("on-blkback-loop", "Linux 6.1 xen-blkback, loop device", True),
     frontend("on-blkback-brd", "Linux 6.1 xen-blkback, RAM disk", True),
