@@ -248,8 +248,11 @@ grants_of() {
         xl dmesg -c >>"$D/xen-before.log"
         xl debug-keys g
         sleep 0.5
-        xl dmesg | sed -n "/grant-table for remote d$id /,/grant-table for remote d[^$id]/p" \
-                >/tmp/grants
+        # Of one that is gone there are none.
+        : >/tmp/grants
+        [ -z "$id" ] ||
+                xl dmesg | sed -n "/grant-table for remote d$id /,/grant-table for remote d[^$id]/p" \
+                        >/tmp/grants
         sed 's/^(XEN) /xen: /; 12q' /tmp/grants >>"$LOG"
         note "xen: grant frames $(sed -n 's/.*  *\([0-9]*\) frames (.*/\1/p' /tmp/grants | head -n 1)"
         note "xen: mapped grants $(grep -c '\[0x[0-9a-f]*\] .*0x0*[1-9a-f]' /tmp/grants)"
