@@ -51,7 +51,7 @@ for bs in 4k 128k; do
                         guest g1 "echo \"did $disk $bs $depth \$(fio --name=m --filename=/dev/$disk --direct=1 --ioengine=libaio --rw=randwrite --bs=$bs --iodepth=$depth --size=64M --number_ios=400 --minimal | cut -d';' -f47)\""
                         kill -TERM $tracer
                         wait_for 'grep -q total /tmp/calls' 30
-                        note "calls $disk $bs $depth $(awk '$1 ~ /^[0-9]+$/ {printf "%s=%s ", $2, $1}' /tmp/calls)"
+                        note "calls $disk $bs $depth $(sed -n 's/^ *\([0-9]\{1,\}\) \([a-z_0-9]*\)$/\2=\1/p' /tmp/calls | tr '\n' ' ')"
                 done
         done
 done
