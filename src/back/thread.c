@@ -37,6 +37,13 @@ static void kick(struct back_thread *t, int port)
         back_storm_event(q);
 }
 
+static bool has_one_queue(const struct back_thread *t)
+{
+        const struct back_queue *q = LIST_FIRST(&t->attached);
+
+        return q && !LIST_NEXT(q, attached_link);
+}
+
 static void events_ready(struct loop_fd *self)
 {
         struct back_thread *t = self->arg;
@@ -47,6 +54,10 @@ static void events_ready(struct loop_fd *self)
                 if (port < 0)
                         return;
                 kick(t, port);
+                /* Asking once more is a system call; what is there all the
+                 * same, of a queue that was, keeps the descriptor readable. */
+                if (has_one_queue(t))
+                        return;
         }
 }
 

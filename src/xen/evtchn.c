@@ -2,7 +2,7 @@
 #include "evtchn.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <xenevtchn.h>
 
 #include "quiet.h"
@@ -10,6 +10,16 @@
 struct xen_evtchn {
         xenevtchn_handle *handle;
 };
+
+/* xenevtchn.h says that xenevtchn_pending may block all the same; it is a read
+ * of this descriptor, and Linux's event-channel device does what this asks. A
+ * poll before each would be a system call more. */
+static int set_nonblock(int fd)
+{
+        int flags = fcntl(fd, F_GETFL);
+
+        return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
 
 int xen_evtchn_open(struct xen_evtchn **x)
 {
@@ -21,9 +31,9 @@ int xen_evtchn_open(struct xen_evtchn **x)
                 return -ENOMEM;
         errno = 0;
         new->handle = xenevtchn_open(xen_quiet_logger(), 0);
-        if (!new->handle) {
+        if (!new->handle || set_nonblock(xenevtchn_fd(new->handle)) < 0) {
                 ret = xen_call_error();
-                free(new);
+                xen_evtchn_close(new);
                 return ret;
         }
         *x = new;
@@ -34,7 +44,8 @@ void xen_evtchn_close(struct xen_evtchn *x)
 {
         if (!x)
                 return;
-        xenevtchn_close(x->handle);
+        if (x->handle)
+                xenevtchn_close(x->handle);
         free(x);
 }
 
@@ -73,22 +84,8 @@ int xen_evtchn_notify(struct xen_evtchn *x, int port)
 
 int xen_evtchn_pending(struct xen_evtchn *x)
 {
-        struct pollfd p = {.fd = xenevtchn_fd(x->handle), .events = POLLIN};
-        int n, port;
+        int port = xenevtchn_pending(x->handle);
 
-        /* O_NONBLOCK is not enough: xenevtchn.h says that the call may block
-         * all the same. An error condition must be seen too: the read that
-         * follows reports it, and does not block on it. */
-        do {
-                n = poll(&p, 1, 0);
-        } while (n < 0 && errno == EINTR);
-        if (n < 0)
-                return -errno;
-        if (n == 0)
-                return -EAGAIN;
-        if (p.revents & POLLNVAL)
-                return -EBADF;
-        port = xenevtchn_pending(x->handle);
         return port < 0 ? xen_call_error() : port;
 }
 

@@ -17,6 +17,7 @@ static struct {
         struct xen_evtchn *by;
         unsigned events;
 } ports[FAKE_PORTS];
+static unsigned asked;
 
 void fake_ports_reset(void)
 {
@@ -132,23 +133,43 @@ int xen_evtchn_notify(struct xen_evtchn *x, int port)
         return 0;
 }
 
+static bool is_due(const struct xen_evtchn *x, unsigned p)
+{
+        return ports[p].by == x && ports[p].pending && !ports[p].masked;
+}
+
 int xen_evtchn_pending(struct xen_evtchn *x)
 {
+        unsigned p = 0, next;
         int ret = -EAGAIN;
         uint64_t n;
 
         pthread_mutex_lock(&fake_lock);
-        for (unsigned p = 0; p < FAKE_PORTS && ret < 0; p++) {
-                if (ports[p].by != x || !ports[p].pending || ports[p].masked)
-                        continue;
+        asked++;
+        while (p < FAKE_PORTS && !is_due(x, p))
+                p++;
+        if (p < FAKE_PORTS) {
                 ports[p].pending = false;
                 ports[p].masked = true;
                 ret = (int)(p + FAKE_PORTS);
         }
-        if (ret < 0)
+        next = p;
+        while (next < FAKE_PORTS && !is_due(x, next))
+                next++;
+        if (next == FAKE_PORTS)
                 (void)!read(x->fd, &n, sizeof(n));
         pthread_mutex_unlock(&fake_lock);
         return ret;
+}
+
+unsigned fake_ports_asked(void)
+{
+        unsigned n;
+
+        pthread_mutex_lock(&fake_lock);
+        n = asked;
+        pthread_mutex_unlock(&fake_lock);
+        return n;
 }
 
 int xen_evtchn_unmask(struct xen_evtchn *x, int port)

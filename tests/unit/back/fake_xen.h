@@ -48,5 +48,7 @@ bool fake_port_bound(uint32_t remote);
 bool fake_port_kick(uint32_t remote);
 /* Events that the backend sent to it. */
 unsigned fake_port_events(uint32_t remote);
+/* How often the backend asked which port is pending. */
+unsigned fake_ports_asked(void);
 
 #endif

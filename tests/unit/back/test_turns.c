@@ -64,12 +64,39 @@ static void a_busy_ring_starves_no_other(void **state)
         }
 }
 
+static unsigned asked_for(struct rig *rig, unsigned events)
+{
+        unsigned before = fake_ports_asked();
+
+        for (unsigned i = 0; i < events; i++) {
+                put(&rig->rings[0], i);
+                rig_push(&rig->rings[0]);
+                rig_await(&rig->rings[0]);
+                rig_settle(rig);
+        }
+        return fake_ports_asked() - before;
+}
+
+/* Each time is a system call: a ring alone can have one event only. */
+static void a_ring_alone_is_asked_for_one_event(void **state)
+{
+        struct rig *rig = *state;
+
+        assert_int_equal(rig_attach(rig, 0), 0);
+        rig_settle(rig);
+        assert_int_equal(asked_for(rig, 10), 10);
+        assert_int_equal(rig_attach(rig, 1), 0);
+        rig_settle(rig);
+        assert_int_equal(asked_for(rig, 10), 20);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 T(a_busy_ring_starves_no_other),
+                T(a_ring_alone_is_asked_for_one_event),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
