@@ -20,8 +20,8 @@ the table shows. Above 1: evergrantd is faster.
 """
 COST = r"^200000 calls took ([\d.]+) s$"
 CALLS_HEAD = """
-Why blkback is faster: it is a thread of the kernel, and makes no system call.
-System calls of evergrantd and of QEMU a request, for 400 random writes (under
+Part of why blkback is faster: it is a thread of the kernel, and makes no system
+call. System calls of evergrantd and of QEMU a request, for 400 random writes (under
 strace, which makes both slower). One takes {} µs in this Dom0 (a read and a
 write of a byte, 100,000 times): each is a way through Xen with two changes of
 page tables, and more of them on the way from an event to a thread's wake-up.
