@@ -191,12 +191,22 @@ void grant_cache_set_settle(struct grant_cache *c, uint64_t ms)
         c->settle_ms = ms;
 }
 
+/* Used "after" now: as in evict.c. */
+static bool is_settled(const struct grant_cache *c, const struct entry *e,
+                       uint64_t now_ms)
+{
+        if (!c->settle_ms)
+                return true;
+        return now_ms >= e->last_used_ms &&
+               now_ms - e->last_used_ms >= c->settle_ms;
+}
+
 /* The next to go; NULL if all that is idle was just in use. */
 static struct entry *oldest_settled(struct grant_cache *c, uint64_t now_ms)
 {
         struct entry *e = TAILQ_FIRST(&c->idle);
 
-        return e && now_ms >= e->last_used_ms + c->settle_ms ? e : NULL;
+        return e && is_settled(c, e, now_ms) ? e : NULL;
 }
 
 unsigned grant_cache_evict(struct grant_cache *c, uint64_t now_ms,

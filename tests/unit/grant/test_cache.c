@@ -283,6 +283,19 @@ static void what_was_just_in_use_stays(void **state)
         destroy_and_balance(c);
 }
 
+static void a_clock_that_goes_back_keeps_nothing(void **state)
+{
+        struct grant_cache *c = make(2);
+
+        use(c, 1, GRANT_MAPPED, 100);
+        use(c, 2, GRANT_MAPPED, 40);
+        use(c, 3, GRANT_OVER_LIMIT, 0);
+        assert_int_equal(grant_cache_evict(c, 50, 0, 100), 1);
+        assert_int_equal(fake_mapped_gref(1), 0);
+        assert_int_equal(grant_cache_shrink(c, 100), 1);
+        destroy_and_balance(c);
+}
+
 static void shrink_takes_the_oldest_n(void **state)
 {
         struct grant_cache *c = make(5);
@@ -359,6 +372,7 @@ int main(void)
                 cmocka_unit_test(share_is_5_percent_and_bounded),
                 cmocka_unit_test(held_pages_are_never_evicted),
                 cmocka_unit_test(what_was_just_in_use_stays),
+                cmocka_unit_test(a_clock_that_goes_back_keeps_nothing),
                 cmocka_unit_test(shrink_takes_the_oldest_n),
                 cmocka_unit_test(destroy_unmaps_all_also_what_is_held),
                 cmocka_unit_test(released_twice_is_on_the_list_once),
