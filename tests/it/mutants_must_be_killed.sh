@@ -81,6 +81,7 @@ for name in survives:SURVIVED unbuildable:BROKEN unappliable:BROKEN \
                 fail "${name%:*} is not ${name#*:}: $OUT"
 done
 assert_eq "$(tail -n 1 <<<"$OUT")" "2 killed, 6 survived, 0 skipped" "the last line"
+assert_eq "$(grep -cE '^(SURVIVED|BROKEN) ' <<<"$OUT")" 12 "said when judged and at the end"
 
 say "one that is red before any mutant judges nothing"
 sed -i 's/!= 6/!= 7/' "$P/main.c"
