@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #define FILL_BYTES (64u << 10)
 #define FILL_DEPTH 8u
@@ -18,23 +17,6 @@ struct load_slot {
         uint64_t since_ns;
         int error;
 };
-
-uint64_t load_now_ns(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-        uint64_t x = *state += 0x9e3779b97f4a7c15; /* splitmix64 */
-
-        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-        x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-        return x ^ (x >> 31);
-}
 
 static struct load_use use_now(void)
 {
@@ -78,7 +60,7 @@ void load_release(struct load *l)
 static void fill_random(struct load *l, void *mem, size_t bytes)
 {
         for (size_t at = 0; at + 8 <= bytes; at += 8) {
-                uint64_t w = next_random(&l->random);
+                uint64_t w = job_random(&l->random);
 
                 memcpy((char *)mem + at, &w, 8);
         }
@@ -213,16 +195,6 @@ static void account(struct load *l, struct load_result *r, bool counts,
         }
 }
 
-static void sleep_until(uint64_t ns)
-{
-        const struct timespec t = {(time_t)(ns / 1000000000u),
-                                   (long)(ns % 1000000000u)};
-
-        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) ==
-               EINTR)
-                ;
-}
-
 static void note(struct mark *m, uint64_t now)
 {
         if (m->ns)
@@ -232,10 +204,11 @@ static void note(struct mark *m, uint64_t now)
 }
 
 /* Keeps qd I/Os in flight until to_ns, then waits for the last of them. */
-static int drive(struct load *l, const struct load_job *job,
-                 struct load_result *r, struct mark *from, struct mark *to)
+static int drive(struct load *l, const struct job *job, struct load_result *r,
+                 struct mark *from, struct mark *to)
 {
-        uint64_t blocks = l->size_bytes / job->bs, now = load_now_ns();
+        uint64_t blocks = l->size_bytes / job->bs, now = job_now_ns();
+        enum eg_op op = job->write ? EG_WRITE : EG_READ;
         int ret = 0;
 
         for (;;) {
@@ -245,19 +218,19 @@ static int drive(struct load *l, const struct load_job *job,
                 if ((now >= job->to_ns && r->counted) || ret < 0)
                         note(to, now);
                 while (!to->ns && l->idle && ret == 0)
-                        ret = submit(l, job->op,
-                                     next_random(&l->random) % blocks * job->bs,
+                        ret = submit(l, op,
+                                     job_random(&l->random) % blocks * job->bs,
                                      now);
                 if (!l->inflight)
                         return ret;
                 if (wait_answers(l) < 0)
                         return -ENODEV;
-                now = load_now_ns();
+                now = job_now_ns();
                 account(l, r, from->ns && !to->ns, now);
         }
 }
 
-int load_run(struct load *l, const struct load_job *job, struct load_result *r)
+int load_run(struct load *l, const struct job *job, struct load_result *r)
 {
         struct mark from = {0}, to = {0};
         struct eg_stats before, after;
@@ -267,7 +240,7 @@ int load_run(struct load *l, const struct load_job *job, struct load_result *r)
         if (ret < 0)
                 return ret;
         eg_stats(l->disk, &before);
-        sleep_until(job->start_ns);
+        job_sleep_until(job->start_ns);
         ret = drive(l, job, r, &from, &to);
         eg_stats(l->disk, &after);
         r->kicks = after.notifications - before.notifications;

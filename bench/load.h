@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The guest of the benchmark: random I/O through the library's asynchronous
- * API from one thread. It is told what to do line by line, so that many guests
- * start at one moment and only the time between two others counts. */
+ * API from one thread. */
 #ifndef EVERGRANT_BENCH_LOAD_H
 #define EVERGRANT_BENCH_LOAD_H
 
 #include "common/latency.h"
+#include "job.h"
 
 #include <evergrant.h>
-
-/* One run. Times are CLOCK_MONOTONIC. */
-struct load_job {
-        enum eg_op op;
-        uint64_t bs; /* bytes */
-        unsigned qd;
-        /* What is done between the last two counts; to_ns is put off until
-         * that is at least one. */
-        uint64_t start_ns, from_ns, to_ns;
-};
 
 /* This process's use of the machine. */
 struct load_use {
@@ -49,10 +39,8 @@ struct load {
 /* Fills the disk with bytes that do not compress to zero pages. 0 or -errno. */
 int load_fill(struct load *l);
 /* 0 or -errno; *r is whole in both cases. */
-int load_run(struct load *l, const struct load_job *job, struct load_result *r);
+int load_run(struct load *l, const struct job *job, struct load_result *r);
 /* Forgets the slots' memory. */
 void load_release(struct load *l);
-
-uint64_t load_now_ns(void);
 
 #endif

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* evergrant-bench-load: opens a disk and obeys the lines on its standard
- * input, each answered by one line of JSON:
- *
- *      fill                              write all of it once
- *      run read|write BS QD START FROM TO
- *
- * Ends at the end of its input. evergrant-bench is its only caller. */
+ * input (job.h). Ends at the end of its input. evergrant-bench is its only
+ * caller. */
 #include "load.h"
 
 #include <errno.h>
@@ -14,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define DEPTH_MOST 4096u
 
 static const struct option options[] = {
         {"share-per-request", no_argument, NULL, 's'},
@@ -104,27 +102,10 @@ static void print_result(const struct load_result *r)
         puts("]}");
 }
 
-static int parse_job(const char *line, const struct load *l,
-                     struct load_job *job)
-{
-        char op[8];
-
-        if (sscanf(line,
-                   "run %7s %" SCNu64 " %u %" SCNu64 " %" SCNu64 " %" SCNu64,
-                   op, &job->bs, &job->qd, &job->start_ns, &job->from_ns,
-                   &job->to_ns) != 6)
-                return -EINVAL;
-        job->op = strcmp(op, "write") == 0 ? EG_WRITE : EG_READ;
-        if (!job->bs || job->bs % 512 || job->bs > l->size_bytes || !job->qd ||
-            job->qd > 4096)
-                return -EINVAL;
-        return 0;
-}
-
 static int obey(struct load *l, const char *line)
 {
         struct load_result r;
-        struct load_job job;
+        struct job job;
         int ret;
 
         if (strcmp(line, "fill\n") == 0) {
@@ -133,7 +114,7 @@ static int obey(struct load *l, const char *line)
                         puts("{}");
                 return ret;
         }
-        ret = parse_job(line, l, &job);
+        ret = job_parse(line, l->size_bytes, DEPTH_MOST, &job);
         if (ret == 0)
                 ret = load_run(l, &job, &r);
         if (ret == 0)

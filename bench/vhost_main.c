@@ -3,6 +3,7 @@
  * obeys the same lines as evergrant-bench-load. As there, data are copied
  * between the shared memory and memory of our own. evergrant-bench is its only
  * caller. */
+#include "job.h"
 #include "vhost.h"
 
 #include <errno.h>
@@ -11,16 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PATIENCE_NS 30000000000u
-
-struct job {
-        bool write;
-        uint64_t bs;
-        unsigned qd;
-        uint64_t start_ns, from_ns, to_ns;
-};
 
 struct result {
         uint64_t errors, requests, counted, counted_ns;
@@ -32,23 +25,6 @@ struct client {
         unsigned idle[VHOST_MOST], nidle;
         uint64_t random;
 };
-
-static uint64_t now_ns(void)
-{
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-        uint64_t x = *state += 0x9e3779b97f4a7c15; /* splitmix64 */
-
-        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-        x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-        return x ^ (x >> 31);
-}
 
 static void submit_all(struct client *c, const struct job *j)
 {
@@ -62,7 +38,7 @@ static void submit_all(struct client *c, const struct job *j)
                         memcpy(c->disk.data + slot * j->bs,
                                c->own + slot * j->bs, j->bs);
                 vhost_submit(&c->disk, slot, j->write,
-                             next_random(&c->random) % blocks * j->bs,
+                             job_random(&c->random) % blocks * j->bs,
                              (uint32_t)j->bs);
         }
         if (any)
@@ -98,7 +74,7 @@ static bool server_is_gone(struct client *c)
 
 static int drive(struct client *c, const struct job *j, struct result *r)
 {
-        uint64_t now = now_ns(), last = now, begun = 0, ended = 0;
+        uint64_t now = job_now_ns(), last = now, begun = 0, ended = 0;
         unsigned n;
 
         for (unsigned turns = 0;; turns++) {
@@ -111,7 +87,7 @@ static int drive(struct client *c, const struct job *j, struct result *r)
                 if (c->nidle == j->qd)
                         break;
                 n = take_answers(c, j, r);
-                now = now_ns();
+                now = job_now_ns();
                 if (n)
                         last = now;
                 else if (turns % 65536 == 0 && server_is_gone(c))
@@ -127,16 +103,11 @@ static int drive(struct client *c, const struct job *j, struct result *r)
 
 static int run(struct client *c, const struct job *j, struct result *r)
 {
-        const struct timespec start = {(time_t)(j->start_ns / 1000000000u),
-                                       (long)(j->start_ns % 1000000000u)};
-
         memset(r, 0, sizeof(*r));
         c->nidle = 0;
         for (unsigned i = 0; i < j->qd; i++)
                 c->idle[c->nidle++] = i;
-        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &start, NULL) ==
-               EINTR)
-                ;
+        job_sleep_until(j->start_ns);
         return drive(c, j, r);
 }
 
@@ -144,22 +115,17 @@ static int obey(struct client *c, const char *line)
 {
         struct result r;
         struct job j;
-        char op[8];
         int ret;
 
         if (strcmp(line, "fill\n") == 0) {
                 puts("{}"); /* the caller has filled it */
                 return 0;
         }
-        if (sscanf(line,
-                   "run %7s %" SCNu64 " %u %" SCNu64 " %" SCNu64 " %" SCNu64,
-                   op, &j.bs, &j.qd, &j.start_ns, &j.from_ns, &j.to_ns) != 6)
-                return -EINVAL;
-        j.write = strcmp(op, "write") == 0;
-        if (!j.bs || j.bs % 512 || j.bs > c->disk.size_bytes || !j.qd ||
-            j.qd > VHOST_MOST || j.qd * j.bs > c->disk.data_bytes)
-                return -EINVAL;
-        ret = run(c, &j, &r);
+        ret = job_parse(line, c->disk.size_bytes, VHOST_MOST, &j);
+        if (ret == 0 && j.qd * j.bs > c->disk.data_bytes)
+                ret = -EINVAL;
+        if (ret == 0)
+                ret = run(c, &j, &r);
         if (ret == 0)
                 printf("{\"requests\":%" PRIu64 ",\"errors\":%" PRIu64
                        ",\"counted\":%" PRIu64 ",\"counted_ns\":%" PRIu64 "}\n",

@@ -17,6 +17,10 @@ NS = 1000000000
 DEEP = ["--ring-order", "3"]    # 256 requests at once
 
 
+ZEROCOPY = "evergrant-ram-zerocopy"
+BARE = "bare-copy"              # the bound, without a server
+
+
 def ours(store, mode):
     return f"evergrant-{store}-{mode}"
 
@@ -133,7 +137,8 @@ class Ours(Loaded):
 
     def __init__(self, worlds, store, mode):
         super().__init__(worlds, ours(store, mode))
-        self.world, self.mode, self.store = worlds.all[mode], mode, store
+        self.world, self.store = worlds.all[mode], store
+        self.options = [*DEEP, "--polling", mode]
 
     def missing(self):
         return None
@@ -141,10 +146,35 @@ class Ours(Loaded):
     def start(self, cpus):
         target = f"ram:{STORE_BYTES >> 20}M" if self.store == "ram" \
             else self.worlds.file()
-        self.world.domain(self.store)
-        self.world.attach([self.store], "xvda", target)
-        self.client(self.world, self.store, "xvda",
-                    [*DEEP, "--polling", self.mode], cpus)
+        self.world.domain(self.name)
+        self.world.attach([self.name], "xvda", target)
+        self.client(self.world, self.name, "xvda", self.options, cpus)
+
+
+class OursZerocopy(Ours):
+    """Both ends poll; the application's data are in the library's buffers, of
+    which there may be too few for a point: then it is left out like a peer."""
+    is_ours = False
+
+    def __init__(self, worlds):
+        super().__init__(worlds, "ram", "on")
+        self.name = ZEROCOPY
+        self.options = [*self.options, "--zerocopy"]
+
+
+class Bare(Loaded):
+    """No server and no ring: a thread that copies each block once."""
+
+    def missing(self):
+        return None
+
+    def start(self, cpus):
+        server = Server(self, ["sleep", "infinity"])
+        self.client(server, "0", str(STORE_BYTES), [], cpus,
+                    "bench/evergrant-bench-bare")
+
+    def measure(self, op, qd, bs, seconds):
+        return {**super().measure(op, qd, bs, seconds), "server_us": None}
 
 
 class Qdisk(Loaded):
@@ -289,6 +319,7 @@ class FioFile(Contender):
 
 
 PEERS = {
+    BARE: Bare,
     "nbdkit-memory": Nbdkit,
     "qemu-nbd-null": QemuNbd,
     "qsd-nbd-null": StorageNbd,
@@ -309,9 +340,11 @@ def everybody(worlds, names):
         peers = [n for n in names if PEERS[n].store == store]
         if peers:
             found += [Ours(worlds, store, mode) for mode in worlds.all]
+            if BARE in peers:
+                found.append(OursZerocopy(worlds))
             found += [PEERS[n](worlds, n) for n in peers]
     return found
 
 
 def stores(names):
-    return sum(3 if PEERS[n].store == "file" else 1 for n in names) + 6
+    return sum(3 if PEERS[n].store == "file" else 1 for n in names) + 7

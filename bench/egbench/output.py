@@ -70,17 +70,19 @@ def merge(path, part):
 
 
 def write_csv(path, rows):
-    """Lists become three columns."""
+    """Lists become three columns; what a row has not is empty."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
+    every = {key: value for row in rows for key, value in row.items()}
     head = []
-    for key, value in rows[0].items():
+    for key, value in every.items():
         head += [f"{key}_{n}" for n in ("min", "med", "max")] \
             if isinstance(value, list) else [key]
     table.writerow(head)
     for row in rows:
         cells = []
-        for value in row.values():
+        for key, value in every.items():
+            value = row.get(key, [None] * 3 if isinstance(value, list) else None)
             cells += value if isinstance(value, list) else [value]
         table.writerow(["" if c is None else c for c in cells])
     write(path, out.getvalue())

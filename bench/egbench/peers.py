@@ -116,16 +116,20 @@ def server_us(rounds, name):
 
 def summary(samples, plan, why):
     """Rows of results.json. iops, ours, ratio: event-driven; the others with
-    both ends' polling adaptive and on."""
+    both ends' polling adaptive and on, and on without a copy in the frontend."""
     rows = []
     for name in plan.peers:
         store = contenders.PEERS[name].store
         for (op, qd, bs), rounds in samples.items():
             row = {"peer": name, "qd": qd, "op": op, "bs": bs}
-            for mode, key in (("off", ""), ("auto", "_adaptive"),
-                              ("on", "_polling")):
-                found = compared(rounds, name, contenders.ours(store, mode))
-                if found and mode == "off":
+            for us, key in ((contenders.ours(store, "off"), ""),
+                            (contenders.ours(store, "auto"), "_adaptive"),
+                            (contenders.ours(store, "on"), "_polling"),
+                            (contenders.ZEROCOPY, "_zerocopy")):
+                if key == "_zerocopy" and name != contenders.BARE:
+                    continue
+                found = compared(rounds, name, us)
+                if found and not key:
                     row["iops"] = found[0]
                 if found:
                     row["ours" + key], row["ratio" + key] = found[1:]

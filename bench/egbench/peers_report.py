@@ -6,8 +6,8 @@ from . import machine, output, peers, tools
 from .output import number, thousands
 
 HEAD = ["peer", "op", "bytes", "depth", "kIOPS", "min", "max", "ours", "ratio",
-        "min", "max", "adaptive", "ratio", "polling", "ratio", "CPU us",
-        "ours", "ping-pong ns"]
+        "min", "max", "adaptive", "ratio", "polling", "ratio", "zero-copy",
+        "ratio", "CPU us", "ours", "ping-pong ns"]
 
 
 def middle(row, key, text):
@@ -25,6 +25,8 @@ def cells(row):
             middle(row, "ratio_adaptive", lambda v: number(v, 2)),
             middle(row, "ours_polling", thousands),
             middle(row, "ratio_polling", lambda v: number(v, 2)),
+            middle(row, "ours_zerocopy", thousands),
+            middle(row, "ratio_zerocopy", lambda v: number(v, 2)),
             number(row["server_us"], 2), number(row["ours_server_us"], 2),
             number(row["pingpong_ns"], 0)]
 

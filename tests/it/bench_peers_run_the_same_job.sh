@@ -14,7 +14,7 @@ results=$out/results.json
 
 say "usage"
 bench 2 peers --peers nbdkit
-assert_has "$OUT" "no peer 'nbdkit'; there are nbdkit-memory"
+assert_has "$OUT" "no peer 'nbdkit'; there are bare-copy"
 for point in 4k 0x4k 257x4k 1x100 1x2048k 64x1024k 1x-4k ''; do
         bench 2 peers --points="$point"
         assert_has "$OUT" "'$point'"
@@ -25,11 +25,11 @@ printf '{"scale": ["kept"]}' >"$T/before.json"
 mkdir "$out"
 mv "$T/before.json" "$results"
 bench 0 peers --rounds 1 --seconds 0.05 --points 4x4k --out "$out" \
-        --peers qemu-nbd-null,qsd-vhost-null,qemu-qdisk-null-map,fio-io_uring-file
+        --peers bare-copy,qemu-nbd-null,qsd-vhost-null,qemu-qdisk-null-map,fio-io_uring-file
 nothing_left
 jq -e '.scale == ["kept"] and .peers_run.complete' "$results"
 assert_eq "$(jq -c '[.peers[] | [.peer, .op, .qd, .bs]]' "$results")" \
-        "$(jq -nc '[("qemu-nbd-null", "qsd-vhost-null", "qemu-qdisk-null-map",
+        "$(jq -nc '[("bare-copy", "qemu-nbd-null", "qsd-vhost-null", "qemu-qdisk-null-map",
                 "fio-io_uring-file") as $p | ("read", "write") |
                 [$p, ., 4, 4096]]')" 'rows'
 # One round: the ratio is that of the two numbers beside it, which are rounded.
@@ -38,8 +38,13 @@ jq -e 'def fits(o; r): ((r[1] * .iops[1] - o[1]) | fabs) <=
         .peers | all(.iops[0] > 0 and .iops[1] == .iops[2] and
         fits(.ours; .ratio) and fits(.ours_adaptive; .ratio_adaptive) and
         fits(.ours_polling; .ratio_polling) and .ours_server_us > 0 and
-        ((.server_us == null) == (.peer == "fio-io_uring-file")))' "$results"
-assert_eq "$(wc -l <"$out/peers.csv")" 9 'lines of peers.csv'
+        ((.server_us == null) == (.peer == "fio-io_uring-file" or
+                .peer == "bare-copy")))' "$results"
+jq -e '(.peers | all((.peer == "bare-copy") == has("ours_zerocopy"))) and
+        (.peers | map(select(has("ours_zerocopy"))) | all(.ours_zerocopy[0] > 0 and
+        .ours_zerocopy != .ours_polling))' "$results"
+assert_eq "$(wc -l <"$out/peers.csv")" 11 'lines of peers.csv'
+assert_eq "$(awk -F, '{ print NF }' "$out/peers.csv" | uniq)" "$(head -n 1 "$out/peers.csv" | awk -F, '{ print NF }')" 'columns of peers.csv'
 
 say "a peer that is not installed"
 mkdir "$T/bin"
