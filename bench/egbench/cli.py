@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from . import (contenders, micro, micro_report, output, peers, peers_report,
+from . import (micro, micro_report, others, output, peers, peers_report,
                progress, scale, scale_report, tools, world)
 from .tools import Failure, Usage
 
@@ -145,9 +145,9 @@ def peers_options(commands):
         "the bare file, in turn with Evergrant.")
     p.add_argument("--quick", action="store_true",
                    help="reads of 4 KiB, two rounds, shorter")
-    p.add_argument("--peers", type=one_of(list(contenders.PEERS), "peer"),
-                   default=list(contenders.PEERS), metavar="P,P…",
-                   help="of " + ", ".join(contenders.PEERS) + "; default all")
+    p.add_argument("--peers", type=one_of(list(others.PEERS), "peer"),
+                   default=list(others.PEERS), metavar="P,P…",
+                   help="of " + ", ".join(others.PEERS) + "; default all")
     p.add_argument("--points", type=points, metavar="DxB,DxB…",
                    help="requests at once, and bytes; default "
                    "1x4k,32x4k,256x4k,32x128k")

@@ -5,7 +5,7 @@ the transport into memory of its own. All of them stand ready at once and take
 turns, round by round; the turns begin one further on each round."""
 from dataclasses import dataclass
 
-from . import contenders, machine, tools
+from . import contenders, machine, others, tools
 from .contenders import STORE_BYTES
 from .tools import Failure, spread
 
@@ -36,7 +36,7 @@ class Peers:
     def __init__(self, plan, progress):
         self.plan, self.progress = plan, progress
         self.world = contenders.Worlds()
-        self.all = contenders.everybody(self.world, plan.peers)
+        self.all = others.everybody(self.world, plan.peers)
         self.samples = {}       # (op, qd, bs) -> one dict a round
         self.why = {}           # name -> why there is no number
 
@@ -82,7 +82,7 @@ class Peers:
 
 def check_memory(plan):
     """Each of them has a store of its own, or a file."""
-    need = (contenders.stores(plan.peers)) * STORE_BYTES + SPARE_BYTES
+    need = (others.stores(plan.peers)) * STORE_BYTES + SPARE_BYTES
     have = machine.memory_available()
     if have is not None and need > have:
         raise Failure(f"the peers and their stores need {tools.size(need)} of "
@@ -119,7 +119,7 @@ def summary(samples, plan, why):
     both ends' polling adaptive and on, and on without a copy in the frontend."""
     rows = []
     for name in plan.peers:
-        store = contenders.PEERS[name].store
+        store = others.PEERS[name].store
         for (op, qd, bs), rounds in samples.items():
             row = {"peer": name, "qd": qd, "op": op, "bs": bs}
             for us, key in ((contenders.ours(store, "off"), ""),
