@@ -102,10 +102,12 @@ int main(int argc, char **argv)
         b.size_bytes = strtoull(argv[argc - 1], NULL, 10);
         b.store = memory(b.size_bytes);
         b.slots = memory(SLOTS_BYTES);
-        if (!b.store || !b.slots)
-                ret = -errno;
-        else
-                puts("{}");
+        if (!b.store || !b.slots) {
+                fprintf(stderr, "evergrant-bench-bare: memory: %s\n",
+                        strerror(errno));
+                return 1;
+        }
+        puts("{}");
         fflush(stdout);
         while (ret == 0 && fgets(line, sizeof(line), stdin)) {
                 ret = obey(&b, line);
