@@ -230,8 +230,8 @@ asan_runtime() {
 
 cleanup() {
         local rc=$? pid
+        trap '' INT TERM HUP # first: another one must not end this half-way
         trap - EXIT ERR
-        trap '' INT TERM HUP
         set +e
         if [ -n "$DAEMON_PID" ]; then
                 kill -TERM "$DAEMON_PID" 2>/dev/null
