@@ -140,9 +140,9 @@ def points(text):
 def peers_options(commands):
     p = commands.add_parser(
         "peers", help="the same job on other people's servers",
-        description="Random reads and writes over 64 MiB against nbdkit, "
-        "qemu-nbd, qemu-storage-daemon, QEMU's Xen block backend and fio on "
-        "the bare file, in turn with Evergrant.")
+        description="Random reads and writes over 64 MiB against a bare copy "
+        "of memory, nbdkit, qemu-nbd, qemu-storage-daemon, QEMU's Xen block "
+        "backend and fio on the bare file, in turn with Evergrant.")
     p.add_argument("--quick", action="store_true",
                    help="reads of 4 KiB, two rounds, shorter")
     p.add_argument("--peers", type=one_of(list(others.PEERS), "peer"),
