@@ -65,13 +65,15 @@ unsigned guest_peek(const char *text);
 /* A counter of `evergrant stat`. */
 unsigned long guest_counter(const char *name);
 
-/* Polls an expression for 20 s. */
-#define wait_until(expression)                           \
-        do {                                             \
-                int tries_ = 0;                          \
-                while (!(expression) && ++tries_ < 2000) \
-                        poll(NULL, 0, 10);               \
-                assert_true(expression);                 \
+/* Polls an expression for 20 s; what was once true is not asked again. */
+#define wait_until(expression)                                        \
+        do {                                                          \
+                bool met_ = false;                                    \
+                for (int i_ = 0; i_ < 2000 && !met_; i_++)            \
+                        if (!(met_ = (expression)))                   \
+                                poll(NULL, 0, 10);                    \
+                if (!met_)                                            \
+                        fail_msg("never came true: %s", #expression); \
         } while (0)
 
 #endif

@@ -72,10 +72,13 @@ enum xenbus_state guest_backend_state(struct guest *g)
 
 void guest_wait_backend(struct guest *g, enum xenbus_state want)
 {
-        for (int i = 0; i < 1000 && guest_backend_state(g) != want; i++)
+        enum xenbus_state is = guest_backend_state(g);
+
+        for (int i = 0; i < 1000 && is != want; i++) {
                 usleep(10000);
-        assert_string_equal(xenbus_state_name(guest_backend_state(g)),
-                            xenbus_state_name(want));
+                is = guest_backend_state(g);
+        }
+        assert_string_equal(xenbus_state_name(is), xenbus_state_name(want));
 }
 
 /* ---- handshake -----------------------------------------------------------*/

@@ -156,13 +156,15 @@ const char *guest_field(const struct guest *g, const char *name);
 int rig_run(const char *fmt, ...) PRINTF_LIKE(1, 2);
 extern char rig_said[1 << 20];
 
-/* Polls an expression for 10 s. */
-#define wait_until(expression)                           \
-        do {                                             \
-                int tries_ = 0;                          \
-                while (!(expression) && ++tries_ < 1000) \
-                        usleep(10000);                   \
-                assert_true(expression);                 \
+/* Polls an expression for 10 s; what was once true is not asked again. */
+#define wait_until(expression)                                        \
+        do {                                                          \
+                bool met_ = false;                                    \
+                for (int i_ = 0; i_ < 1000 && !met_; i_++)            \
+                        if (!(met_ = (expression)))                   \
+                                usleep(10000);                        \
+                if (!met_)                                            \
+                        fail_msg("never came true: %s", #expression); \
         } while (0)
 
 #endif
