@@ -192,6 +192,7 @@ static void next_step(struct back_request *r)
         io->len_bytes = r->blk.sectors * SECTOR_BYTES;
         io->iov = r->iov;
         io->niov = r->niov;
+        io->read_elsewhere = back_ring_peer_is_far(&r->q->ring);
         if (io->op == STORE_FLUSH)
                 io->offset_bytes = io->len_bytes = 0;
         if (io->op == STORE_FLUSH || io->op == STORE_DISCARD) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Walking over the caller's memory, whatever its pieces are. */
+#include "common/copy.h"
 #include "front.h"
 
 #include <errno.h>
@@ -40,30 +41,38 @@ void front_cursor_skip(struct front_cursor *c, size_t len_bytes)
         }
 }
 
-void front_cursor_copy_out(struct front_cursor c, void *dst, size_t len_bytes)
+static void copy_out(struct front_cursor c, void *dst, size_t len_bytes,
+                     copy_fn *copy)
 {
         while (len_bytes) {
                 size_t n;
                 const void *piece = cursor_piece(&c, len_bytes, &n);
 
-                memcpy(dst, piece, n);
+                copy(dst, piece, n);
                 dst = (char *)dst + n;
                 c.in_bytes += n;
                 len_bytes -= n;
         }
 }
 
-void front_cursor_to_pages(struct front_cursor c, uint8_t *const *mem,
-                           size_t at_bytes, size_t len_bytes)
+void front_cursor_copy_out(struct front_cursor c, void *dst, size_t len_bytes)
 {
+        copy_out(c, dst, len_bytes, memcpy);
+}
+
+void front_cursor_to_pages(struct front_cursor c, uint8_t *const *mem,
+                           size_t at_bytes, size_t len_bytes,
+                           bool read_elsewhere)
+{
+        copy_fn *copy = read_elsewhere ? copy_past_caches : memcpy;
         size_t end = at_bytes + len_bytes;
 
         while (at_bytes < end) {
                 size_t in_page = at_bytes % GRANT_PAGE_BYTES;
                 size_t n = min_u64(end - at_bytes, GRANT_PAGE_BYTES - in_page);
 
-                front_cursor_copy_out(
-                        c, mem[at_bytes / GRANT_PAGE_BYTES] + in_page, n);
+                copy_out(c, mem[at_bytes / GRANT_PAGE_BYTES] + in_page, n,
+                         copy);
                 front_cursor_skip(&c, n);
                 at_bytes += n;
         }

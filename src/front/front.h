@@ -306,8 +306,10 @@ void front_pool_release(struct eg_disk *d, struct front_pool *p);
 void front_cursor_init(struct front_cursor *c, const struct iovec *iov,
                        size_t skip_bytes);
 /* Copies between the cursor's place and pages, from at_bytes of these on. */
+/* read_elsewhere: whoever reads the pages runs on another processor now. */
 void front_cursor_to_pages(struct front_cursor c, uint8_t *const *mem,
-                           size_t at_bytes, size_t len_bytes);
+                           size_t at_bytes, size_t len_bytes,
+                           bool read_elsewhere);
 void front_cursor_from_pages(struct front_cursor c, uint8_t *const *mem,
                              size_t at_bytes, size_t len_bytes);
 void front_cursor_copy_out(struct front_cursor c, void *dst, size_t len_bytes);

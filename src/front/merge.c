@@ -71,12 +71,13 @@ static uint64_t own_bytes(const struct front_part *p)
 
 void front_merge_to_pages(const struct front_part *p)
 {
+        bool elsewhere = front_ring_peer_is_far(&p->queue->ring);
         uint64_t at_bytes = own_bytes(p);
 
-        front_cursor_to_pages(p->cursor, p->mem, 0, at_bytes);
+        front_cursor_to_pages(p->cursor, p->mem, 0, at_bytes, elsewhere);
         for (const struct front_part *m = p->along; m; m = m->next) {
-                front_cursor_to_pages(m->cursor, p->mem, at_bytes,
-                                      m->len_bytes);
+                front_cursor_to_pages(m->cursor, p->mem, at_bytes, m->len_bytes,
+                                      elsewhere);
                 at_bytes += m->len_bytes;
         }
 }

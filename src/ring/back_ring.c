@@ -26,7 +26,7 @@ int back_ring_attach(struct back_ring *r, void *shared, unsigned order,
         req = ring_load_acquire(ring_word(shared, RING_REQ_PROD));
         if (req - rsp > r->slots)
                 return -EPROTO;
-        r->req_cons = r->rsp_prod = r->rsp_pushed = rsp;
+        r->req_cons = r->rsp_prod = r->rsp_pushed = r->rsp_told = rsp;
         return 0;
 }
 
@@ -86,6 +86,8 @@ bool back_ring_push(struct back_ring *r)
         /* Private: the shared rsp_prod is only what the frontend left there,
          * and could make us hold back or repeat events for ever. */
         uint32_t old = r->rsp_pushed;
+        uint64_t begin =
+                ring_distance_begin(&r->distance, back_ring_peer_looks(r));
 
         /* The frontend must see the response before the index. */
         ring_store_release(ring_word(r->shared, RING_RSP_PROD), r->rsp_prod);
@@ -93,7 +95,11 @@ bool back_ring_push(struct back_ring *r)
         /* … and the index before we read rsp_event: pairs with the fence in
          * front_ring_final_check. */
         ring_fence_full();
-        return ring_event_due(
-                old, r->rsp_prod,
-                ring_load_once(ring_word(r->shared, RING_RSP_EVENT)));
+        ring_distance_end(&r->distance, begin);
+        if (!ring_event_due(
+                    old, r->rsp_prod,
+                    ring_load_once(ring_word(r->shared, RING_RSP_EVENT))))
+                return false;
+        r->rsp_told = r->rsp_prod;
+        return true;
 }

@@ -4,6 +4,7 @@
 #ifndef EVERGRANT_RING_BACK_RING_H
 #define EVERGRANT_RING_BACK_RING_H
 
+#include "distance.h"
 #include "request.h"
 
 /* Large enough for one request slot of any ABI. */
@@ -16,6 +17,8 @@ struct back_ring {
         uint32_t req_cons;   /* next request to take */
         uint32_t rsp_prod;   /* next response to write */
         uint32_t rsp_pushed; /* responses up to here are visible */
+        uint32_t rsp_told;   /* … when the peer last wanted an event */
+        struct ring_distance distance;
         bool broken; /* the peer's index ran more than a ring ahead: nothing
                         is taken any more until a reconnect (XSA-39) */
 };
@@ -47,5 +50,17 @@ void back_ring_respond(struct back_ring *r, uint64_t id, uint8_t op,
                        enum blk_status status);
 /* Makes the responses visible; true if the peer wants an event. */
 bool back_ring_push(struct back_ring *r);
+/* The peer took a whole ring of responses without asking for one event: it
+ * looks by itself, so it runs on another processor at this moment. */
+static inline bool back_ring_peer_looks(const struct back_ring *r)
+{
+        return r->rsp_pushed - r->rsp_told > r->slots;
+}
+/* … and that one is far away: lines that both write are dear (common/copy.h).
+ */
+static inline bool back_ring_peer_is_far(const struct back_ring *r)
+{
+        return back_ring_peer_looks(r) && ring_distance_is_far(&r->distance);
+}
 
 #endif

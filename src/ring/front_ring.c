@@ -29,6 +29,8 @@ void front_ring_put(struct front_ring *r, const struct blk_request *req)
 bool front_ring_push(struct front_ring *r)
 {
         uint32_t old = r->req_pushed;
+        uint64_t begin =
+                ring_distance_begin(&r->distance, front_ring_peer_looks(r));
 
         /* The backend must see the request (and the data that it points to,
          * S9) before the index. */
@@ -37,9 +39,13 @@ bool front_ring_push(struct front_ring *r)
         /* … and the index before we read req_event: pairs with the fence in
          * back_ring_final_check. */
         ring_fence_full();
-        return ring_event_due(
-                old, r->req_prod,
-                ring_load_once(ring_word(r->shared, RING_REQ_EVENT)));
+        ring_distance_end(&r->distance, begin);
+        if (!ring_event_due(
+                    old, r->req_prod,
+                    ring_load_once(ring_word(r->shared, RING_REQ_EVENT))))
+                return false;
+        r->req_told = r->req_prod;
+        return true;
 }
 
 uint32_t front_ring_waiting(struct front_ring *r)

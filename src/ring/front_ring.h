@@ -3,6 +3,7 @@
 #ifndef EVERGRANT_RING_FRONT_RING_H
 #define EVERGRANT_RING_FRONT_RING_H
 
+#include "distance.h"
 #include "request.h"
 
 struct front_ring {
@@ -11,7 +12,9 @@ struct front_ring {
         uint32_t slots;
         uint32_t req_prod;   /* next request to write */
         uint32_t req_pushed; /* requests up to here are visible */
+        uint32_t req_told;   /* … when the backend last wanted an event */
         uint32_t rsp_cons;   /* next response to take */
+        struct ring_distance distance;
         bool broken;
 };
 
@@ -32,6 +35,15 @@ static inline uint32_t front_ring_free(const struct front_ring *r)
 void front_ring_put(struct front_ring *r, const struct blk_request *req);
 /* Makes the requests visible; true if the backend wants an event. */
 bool front_ring_push(struct front_ring *r);
+/* As those of back_ring.h. */
+static inline bool front_ring_peer_looks(const struct front_ring *r)
+{
+        return r->req_pushed - r->req_told > r->slots;
+}
+static inline bool front_ring_peer_is_far(const struct front_ring *r)
+{
+        return front_ring_peer_looks(r) && ring_distance_is_far(&r->distance);
+}
 /* Responses waiting; sets broken, and returns 0, if the backend claims more
  * than were asked. */
 uint32_t front_ring_waiting(struct front_ring *r);

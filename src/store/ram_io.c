@@ -2,6 +2,7 @@
 /* Serving a ram: disk. Several threads use one disk without a lock: taking
  * memory away (discard, shrink) clears the extents' bits first and then waits
  * until no queue is inside of a copy that may have seen them set. */
+#include "common/copy.h"
 #include "ram.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #define DISCARD_STEP_EXTENTS 1024u /* 64 MiB; others are served between */
 #define ROOM_STEP_BYTES (16ull << 20)
 #define FETCH_BYTES 256u
+#define STREAM_MOST_BYTES 8192u
 
 void ram_wait_for_copies(struct ram *s)
 {
@@ -70,26 +72,41 @@ unlock:
         return ret;
 }
 
+static copy_fn *copy_for_reader(const struct store_req *r)
+{
+        return r->read_elsewhere ? copy_past_caches : memcpy;
+}
+
+/* A disk is larger than the caches: what is written there only drives other
+ * things out of them. Of long requests the processor fetches ahead what it is
+ * about to overwrite, and memcpy is the faster one. */
+static copy_fn *copy_to_disk(const struct store_req *r)
+{
+        return r->len_bytes <= STREAM_MOST_BYTES ? copy_past_caches : memcpy;
+}
+
 /* Copies one piece that lies in one extent. False: the extent has no memory
  * and the caller must get some. */
-static bool copy_piece(struct ram_view *v, bool write, uint64_t offset_bytes,
-                       uint8_t *buf, size_t len)
+static bool copy_piece(struct ram_view *v, const struct store_req *r,
+                       uint64_t offset_bytes, uint8_t *buf, size_t len)
 {
         if (ram_view_has(v, offset_bytes / RAM_EXTENT_BYTES)) {
-                if (write)
-                        memcpy(v->map + offset_bytes, buf, len);
+                uint8_t *at = v->map + offset_bytes;
+
+                if (r->op == STORE_READ)
+                        copy_for_reader(r)(buf, at, len);
                 else
-                        memcpy(buf, v->map + offset_bytes, len);
+                        copy_to_disk(r)(at, buf, len);
                 return true;
         }
-        if (write)
+        if (r->op == STORE_WRITE)
                 return false;
         memset(buf, 0, len);
         return true;
 }
 
-static int copy_iov(struct ram_queue *q, bool write, uint64_t offset_bytes,
-                    const struct iovec *iov)
+static int copy_iov(struct ram_queue *q, const struct store_req *r,
+                    uint64_t offset_bytes, const struct iovec *iov)
 {
         struct ram *s = to_ram(q->head.store);
         size_t done = 0;
@@ -104,7 +121,7 @@ static int copy_iov(struct ram_queue *q, bool write, uint64_t offset_bytes,
 
                 if (at + len > v->size_bytes)
                         return -EIO; /* it has shrunk */
-                if (copy_piece(v, write, at, (uint8_t *)iov->iov_base + done,
+                if (copy_piece(v, r, at, (uint8_t *)iov->iov_base + done,
                                len)) {
                         done += len;
                         continue;
@@ -136,7 +153,7 @@ static void copy(struct ram_queue *q, struct store_req *r)
         copy_begin(q);
         fetch(atomic_load(&to_ram(q->head.store)->view), r->soon_bytes);
         for (unsigned i = 0; i < r->niov && ret == 0; i++) {
-                ret = copy_iov(q, r->op == STORE_WRITE, at, &r->iov[i]);
+                ret = copy_iov(q, r, at, &r->iov[i]);
                 at += r->iov[i].iov_len;
         }
         copy_end(q);

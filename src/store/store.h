@@ -23,6 +23,9 @@ struct store_req {
         unsigned niov;
         /* Where the next one probably begins: a hint, any value is right. */
         uint64_t soon_bytes;
+        /* Whoever reads next what this reads runs on another processor now: a
+         * hint too. */
+        bool read_elsewhere;
         bool secure; /* discard: no copy of the bytes may be left anywhere;
                         -EOPNOTSUPP from a store that cannot promise it */
         /* Called exactly once, on the queue's thread, with 0 or -errno;

@@ -277,6 +277,112 @@ static void final_check_asks_for_the_next_event(void **state)
         assert_true(front_ring_push(&f));
 }
 
+/* One request there and back, n times, by ends that look by themselves. */
+static void turns(struct front_ring *f, struct back_ring *b, unsigned n)
+{
+        uint8_t slot[BLK_SLOT_BYTES];
+        struct blk_response rsp;
+
+        for (unsigned i = 0; i < n; i++) {
+                ask(f, i);
+                front_ring_push(f);
+                assert_int_equal(back_ring_waiting(b), 1);
+                back_ring_take(b, slot);
+                back_ring_respond(b, i, BLK_FLUSH, BLK_OKAY);
+                back_ring_push(b);
+                assert_int_equal(front_ring_waiting(f), 1);
+                front_ring_take(f, &rsp);
+        }
+}
+
+static void who_takes_a_ring_without_an_event_looks(void **state)
+{
+        struct front_ring f;
+        struct back_ring b;
+
+        fresh(&f, &b);
+        /* The first event is always asked for. */
+        turns(&f, &b, 33);
+        assert_false(back_ring_peer_looks(&b));
+        assert_false(front_ring_peer_looks(&f));
+        turns(&f, &b, 1);
+        assert_true(back_ring_peer_looks(&b));
+        assert_true(front_ring_peer_looks(&f));
+        turns(&f, &b, 1000);
+        assert_true(back_ring_peer_looks(&b));
+        assert_true(front_ring_peer_looks(&f));
+        /* One wants an event; the other goes on looking. */
+        assert_false(front_ring_final_check(&f));
+        turns(&f, &b, 1);
+        assert_false(back_ring_peer_looks(&b));
+        assert_true(front_ring_peer_looks(&f));
+        turns(&f, &b, 33);
+        assert_true(back_ring_peer_looks(&b));
+        assert_false(back_ring_final_check(&b));
+        turns(&f, &b, 1);
+        assert_true(back_ring_peer_looks(&b));
+        assert_false(front_ring_peer_looks(&f));
+}
+
+static void who_goes_on_at_an_index_has_been_told_nothing(void **state)
+{
+        struct front_ring f;
+        struct back_ring b;
+
+        fresh(&f, &b);
+        turns(&f, &b, 1000);
+        assert_int_equal(back_ring_attach(&b, page, 0, BLK_ABI_NATIVE), 0);
+        assert_false(back_ring_peer_looks(&b));
+        turns(&f, &b, 33);
+        assert_true(back_ring_peer_looks(&b));
+}
+
+/* Far is who is late one time in five, whatever a single time said. */
+static void far_is_who_is_often_late(void **state)
+{
+        struct ring_distance d = {0};
+
+        for (unsigned i = 0; i < 10; i++)
+                ring_distance_note(&d, 60);
+        assert_false(ring_distance_is_far(&d));
+        for (unsigned i = 0; i < 100; i++)
+                ring_distance_note(&d, i % 10 ? 60 : 1000000);
+        assert_false(ring_distance_is_far(&d));
+        for (unsigned i = 0; i < 100; i++)
+                ring_distance_note(&d, i % 3 ? 30 : 150);
+        assert_true(ring_distance_is_far(&d));
+        for (unsigned i = 0; i < 10; i++)
+                ring_distance_note(&d, 60);
+        assert_true(ring_distance_is_far(&d));
+        for (unsigned i = 0; i < 20; i++)
+                ring_distance_note(&d, 60);
+        assert_false(ring_distance_is_far(&d));
+}
+
+/* Some pushes are timed, of a peer that looks; near or far, far only with
+ * one that does. */
+static void only_who_looks_is_far(void **state)
+{
+        struct front_ring f;
+        struct back_ring b;
+
+        fresh(&f, &b);
+        turns(&f, &b, 33);
+        assert_int_equal(b.distance.pushes, 0);
+        assert_int_equal(f.distance.pushes, 0);
+        turns(&f, &b, 100);
+        assert_int_equal(b.distance.pushes, 99);
+        assert_int_equal(f.distance.pushes, 99);
+        b.distance.score = f.distance.score = RING_DISTANCE_MOST;
+        assert_true(back_ring_peer_is_far(&b));
+        assert_true(front_ring_peer_is_far(&f));
+        assert_false(front_ring_final_check(&f));
+        assert_false(back_ring_final_check(&b));
+        turns(&f, &b, 1);
+        assert_false(back_ring_peer_is_far(&b));
+        assert_false(front_ring_peer_is_far(&f));
+}
+
 /* Raw bytes, as a 32-bit guest's compiler lays them out. */
 static void i386_slots_are_108_bytes_apart(void **state)
 {
@@ -329,6 +435,10 @@ int main(void)
                 cmocka_unit_test(attach_goes_on_at_the_shared_rsp_prod),
                 cmocka_unit_test(attach_refuses_impossible_indices),
                 cmocka_unit_test(final_check_asks_for_the_next_event),
+                cmocka_unit_test(who_takes_a_ring_without_an_event_looks),
+                cmocka_unit_test(who_goes_on_at_an_index_has_been_told_nothing),
+                cmocka_unit_test(far_is_who_is_often_late),
+                cmocka_unit_test(only_who_looks_is_far),
                 cmocka_unit_test(i386_slots_are_108_bytes_apart),
                 cmocka_unit_test(free_slots_are_counted),
         };

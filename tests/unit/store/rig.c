@@ -341,7 +341,9 @@ static void next(struct slot *s)
         *q = (struct store_req){.op = kind < 9    ? STORE_READ
                                       : kind < 18 ? STORE_WRITE
                                       : kind < 19 ? STORE_FLUSH
-                                                  : STORE_DISCARD};
+                                                  : STORE_DISCARD,
+                                /* a hint, right or wrong */
+                                .read_elsewhere = n % 2};
         if (q->op == STORE_DISCARD && !m->discard)
                 q->op = STORE_READ;
         if (pick(m, 2) && (at & ~7ull) + ((n + 7) & ~7u) <= m->sectors) {
