@@ -12,6 +12,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
 #define MOST 4096u
 #define SLOTS_BYTES (32u << 20)
 
@@ -77,12 +81,17 @@ static int obey(struct bare *b, const char *line)
         return ret;
 }
 
+/* In huge pages if there are any, as a ram: disk has them. */
 static uint8_t *memory(uint64_t bytes)
 {
         uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-        return p == MAP_FAILED ? NULL : p;
+        if (p == MAP_FAILED)
+                return NULL;
+        memset(p, 0, bytes);
+        madvise(p, bytes, MADV_COLLAPSE);
+        return p;
 }
 
 int main(int argc, char **argv)

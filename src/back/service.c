@@ -14,6 +14,7 @@
  * responses become visible (answer.c); that difference is the latency
  * counted. */
 #include "common/clock.h"
+#include "common/copy.h"
 #include "queue.h"
 #include "stats.h"
 #include "thread.h"
@@ -108,8 +109,12 @@ static void start_before(struct back_request *r,
 {
         if (!r)
                 return;
-        if (next)
-                r->io.soon_bytes = next->blk.sector * SECTOR_BYTES;
+        r->io.soon_len_bytes = 0;
+        if (next && next->blk.op == BLK_READ) {
+                r->io.soon_offset_bytes = next->blk.sector * SECTOR_BYTES;
+                r->io.soon_len_bytes =
+                        (uint32_t)(next->blk.sectors * SECTOR_BYTES);
+        }
         start(r);
 }
 
@@ -166,8 +171,10 @@ void back_service_run(struct back_queue *q)
         start_barrier(q);
         if (may_take(q))
                 left = back_ring_waiting(&q->ring);
-        if (left)
+        if (left) {
                 q->batch_ns = clock_ns();
+                q->looks = loop_looks(q->thread->loop, q->batch_ns);
+        }
         /* At most a ring full: other queues of this thread wait. */
         take_all(q, left);
         back_account(q);
@@ -176,6 +183,14 @@ void back_service_run(struct back_queue *q)
 }
 
 /* ---- serve ---------------------------------------------------------------*/
+
+/* Both ends look, so they run at the same time, on two processors. */
+static bool is_read_elsewhere(const struct back_queue *q, uint64_t len_bytes)
+{
+        return q->looks && (len_bytes <= COPY_SHORT_BYTES
+                                    ? back_ring_peer_looks(&q->ring)
+                                    : back_ring_peer_is_far(&q->ring));
+}
 
 static void next_step(struct back_request *r)
 {
@@ -192,7 +207,7 @@ static void next_step(struct back_request *r)
         io->len_bytes = r->blk.sectors * SECTOR_BYTES;
         io->iov = r->iov;
         io->niov = r->niov;
-        io->read_elsewhere = back_ring_peer_is_far(&r->q->ring);
+        io->read_elsewhere = is_read_elsewhere(r->q, io->len_bytes);
         if (io->op == STORE_FLUSH)
                 io->offset_bytes = io->len_bytes = 0;
         if (io->op == STORE_FLUSH || io->op == STORE_DISCARD) {

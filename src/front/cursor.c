@@ -90,7 +90,8 @@ void front_cursor_from_pages(struct front_cursor c, uint8_t *const *mem,
                 size_t n;
                 void *piece = cursor_piece(&c, max, &n);
 
-                memcpy(piece, mem[at_bytes / GRANT_PAGE_BYTES] + in_page, n);
+                copy_through_caches(
+                        piece, mem[at_bytes / GRANT_PAGE_BYTES] + in_page, n);
                 c.in_bytes += n;
                 at_bytes += n;
         }

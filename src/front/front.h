@@ -207,11 +207,13 @@ struct eg_disk {
         /* waking */
         int epoll_fd; /* what eg_fd gives */
         int wake_fd;  /* in it: `done` is not empty */
+        bool woken;   /* … is readable */
         int leader_fd;
         bool leading; /* a blocking caller waits for all */
         bool asleep;  /* in front_wait */
         struct polling polling;
         unsigned looks;  /* that found something, since the descriptors */
+        bool polls;      /* looks before it sleeps, at present */
         bool processing; /* inside eg_process: no need to wake it */
         struct front_waiter *waiters;
 
@@ -343,7 +345,7 @@ uint64_t front_merge(struct eg_disk *d, struct front_part *p,
 void front_merge_commit(struct eg_disk *d, struct front_part *p);
 void front_merge_undo(struct eg_disk *d, struct front_part *p);
 /* A write's bytes, of all of them, into the request's pages; a read's out. */
-void front_merge_to_pages(const struct front_part *p);
+void front_merge_to_pages(const struct eg_disk *d, const struct front_part *p);
 void front_merge_from_pages(const struct front_part *p);
 
 /* ---- part.c -------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 /* Contiguous I/Os in one request. Only what waits for room is merged, and only
  * whole I/Os are: each is done once and for itself, and where the ring has
  * room none waits for another. */
+#include "common/copy.h"
 #include "front.h"
 
 static bool continues(const struct front_part *p, const struct eg_io *io,
@@ -69,9 +70,20 @@ static uint64_t own_bytes(const struct front_part *p)
         return p->along ? p->own_bytes : p->len_bytes;
 }
 
-void front_merge_to_pages(const struct front_part *p)
+/* Both ends look, so they run at the same time, on two processors. */
+static bool is_read_elsewhere(const struct eg_disk *d,
+                              const struct front_part *p)
 {
-        bool elsewhere = front_ring_peer_is_far(&p->queue->ring);
+        const struct front_ring *r = &p->queue->ring;
+
+        return d->polls &&
+               (p->len_bytes <= COPY_SHORT_BYTES ? front_ring_peer_looks(r)
+                                                 : front_ring_peer_is_far(r));
+}
+
+void front_merge_to_pages(const struct eg_disk *d, const struct front_part *p)
+{
+        bool elsewhere = is_read_elsewhere(d, p);
         uint64_t at_bytes = own_bytes(p);
 
         front_cursor_to_pages(p->cursor, p->mem, 0, at_bytes, elsewhere);

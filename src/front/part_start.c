@@ -207,7 +207,7 @@ int front_part_start(struct eg_disk *d, struct eg_io *io)
                 return 0;
         }
         if (p->wire_op == BLK_WRITE && !p->direct)
-                front_merge_to_pages(p);
+                front_merge_to_pages(d, p);
         part_put(d, p);
         return 0;
 }
@@ -262,7 +262,7 @@ int front_part_again(struct eg_disk *d, struct front_part *p,
                 return ret == -ENOSPC && front_inflight(d) ? -EAGAIN : ret;
         }
         if (p->wire_op == BLK_WRITE && !p->direct)
-                front_merge_to_pages(p);
+                front_merge_to_pages(d, p);
         free(p->saved);
         p->saved = NULL;
         d->stats.resubmitted++;

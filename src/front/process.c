@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What happens when a descriptor is readable. */
+#include "common/copy.h"
 #include "front.h"
 
 #include <errno.h>
@@ -7,6 +8,36 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+
+/* The bytes of the next answer come nearer while those of one are copied. */
+static bool take_some(struct eg_disk *d, struct front_queue *q, uint32_t n)
+{
+        struct front_part *p = NULL, *next;
+        struct blk_response rsp;
+        int status = 0;
+
+        for (; n; n--) {
+                const char *why = "";
+
+                front_ring_take(&q->ring, &rsp);
+                next = front_shadow_match(&q->shadow, &rsp, q->ring.req_pushed,
+                                          &why);
+                if (d->polls && next && next->wire_op == BLK_READ &&
+                    !next->direct)
+                        copy_fetch(next->mem[0], next->len_bytes);
+                if (p)
+                        front_part_answered(d, p, status);
+                if (!next) {
+                        front_broken(d, why);
+                        return false;
+                }
+                p = next;
+                status = rsp.status;
+        }
+        if (p)
+                front_part_answered(d, p, status);
+        return true;
+}
 
 /* ask: for an event when there is no more. */
 static void take_queue(struct eg_disk *d, struct front_queue *q, bool ask)
@@ -18,20 +49,8 @@ static void take_queue(struct eg_disk *d, struct front_queue *q, bool ask)
                         front_broken(d, "more responses than requests");
                         return;
                 }
-                while (n--) {
-                        struct blk_response rsp;
-                        struct front_part *p;
-                        const char *why = "";
-
-                        front_ring_take(&q->ring, &rsp);
-                        p = front_shadow_match(&q->shadow, &rsp,
-                                               q->ring.req_pushed, &why);
-                        if (!p) {
-                                front_broken(d, why);
-                                return;
-                        }
-                        front_part_answered(d, p, rsp.status);
-                }
+                if (!take_some(d, q, n))
+                        return;
         } while (ask && front_ring_final_check(&q->ring));
 }
 
@@ -165,7 +184,9 @@ int front_run_callbacks(struct eg_disk *d)
         if (!due.n)
                 return 0;
         front_io_list_init(&d->done);
-        eventfd_read(d->wake_fd, &n);
+        if (d->woken)
+                eventfd_read(d->wake_fd, &n);
+        d->woken = false;
         pthread_mutex_unlock(&d->lock);
         while ((io = front_io_list_take(&due))) {
                 if (io->done)

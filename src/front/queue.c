@@ -175,8 +175,10 @@ static void io_finish(struct eg_disk *d, struct eg_io *io)
                 front_wake_waiter(d, io, f->error);
                 return;
         }
-        if (!d->done.n && !d->processing)
+        if (!d->done.n && !d->processing) {
                 eventfd_write(d->wake_fd, 1);
+                d->woken = true;
+        }
         front_io_list_add(&d->done, io);
 }
 

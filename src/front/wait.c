@@ -27,6 +27,7 @@ static bool look_around(struct eg_disk *d, const bool *stop)
         struct polling_look look;
         uint64_t now = clock_ns(), window_ns = polling_window(&d->polling, now);
 
+        d->polls = window_ns;
         if (!window_ns || d->state != FRONT_CONNECTED)
                 return false;
         polling_look_begin(&look, window_ns, now);

@@ -68,6 +68,11 @@ static bool look_around(struct loop *l, uint64_t window_ns)
         return look.found;
 }
 
+bool loop_looks(struct loop *l, uint64_t now_ns)
+{
+        return polling_window(&l->polling, now_ns);
+}
+
 bool loop_spin(struct loop *l)
 {
         uint64_t window_ns;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/copy.h"
 #include "ring_index.h"
 
 void back_ring_init(struct back_ring *r, void *shared, unsigned order,
@@ -90,6 +91,7 @@ bool back_ring_push(struct back_ring *r)
                 ring_distance_begin(&r->distance, back_ring_peer_looks(r));
 
         /* The frontend must see the response before the index. */
+        copy_settle();
         ring_store_release(ring_word(r->shared, RING_RSP_PROD), r->rsp_prod);
         r->rsp_pushed = r->rsp_prod;
         /* … and the index before we read rsp_event: pairs with the fence in

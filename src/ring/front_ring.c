@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "back_ring.h"
+#include "common/copy.h"
 #include "ring_index.h"
 
 void front_ring_init(struct front_ring *r, void *shared, unsigned order,
@@ -34,6 +35,7 @@ bool front_ring_push(struct front_ring *r)
 
         /* The backend must see the request (and the data that it points to,
          * S9) before the index. */
+        copy_settle();
         ring_store_release(ring_word(r->shared, RING_REQ_PROD), r->req_prod);
         r->req_pushed = r->req_prod;
         /* … and the index before we read req_event: pairs with the fence in

@@ -49,6 +49,7 @@ static int ram_open(const char *params, const struct store_open_opts *opts,
                 ret = err_set(e, -ENOMEM, "out of memory");
                 goto drop;
         }
+        ram_copies_init();
         pthread_mutex_init(&s->lock, NULL);
         atomic_store(&s->view, view);
         s->head.ops = &store_ram_ops;
@@ -116,8 +117,8 @@ static void ram_queue_close(struct store_queue *head)
         free(q);
 }
 
-/* Copies the bits; the lock is held, so none changes meanwhile. */
-static void copy_bits(struct ram_view *to, struct ram_view *from)
+/* What is known of the extents; the lock is held, so none changes meanwhile. */
+static void copy_known(struct ram_view *to, struct ram_view *from)
 {
         size_t n = min_u64(to->extents, from->extents);
 
@@ -125,20 +126,21 @@ static void copy_bits(struct ram_view *to, struct ram_view *from)
                 if (ram_view_has(from, i))
                         ram_view_set(to, i);
         }
+        memcpy(to->joined, from->joined, n / RAM_HUGE_EXTENTS);
 }
 
 /* After shrinking: what lies behind the end is gone, also inside of the last
  * extent, so that growing again brings zeroes. */
-static void forget_tail(struct ram *s, struct ram_view *v, size_t old_extents)
+static void forget_tail(struct ram *s, struct ram_view *v,
+                        const struct ram_view *old)
 {
         size_t last = v->size_bytes / RAM_EXTENT_BYTES;
         size_t used = v->size_bytes % RAM_EXTENT_BYTES;
 
         if (used && ram_view_has(v, last))
                 memset(v->map + v->size_bytes, 0, RAM_EXTENT_BYTES - used);
-        if (old_extents > v->extents)
-                ram_image_punch(s->head.keep_fd, v->extents,
-                                old_extents - v->extents);
+        if (old->extents > v->extents)
+                ram_give_back(s, old, v->extents, old->extents);
 }
 
 static int ram_resize(struct store *store, uint64_t size_bytes, struct err *e)
@@ -157,11 +159,11 @@ static int ram_resize(struct store *store, uint64_t size_bytes, struct err *e)
                 ram_image_set_size(s->head.keep_fd, old->size_bytes, NULL);
                 goto unlock;
         }
-        copy_bits(view, old);
+        copy_known(view, old);
         atomic_store(&s->view, view);
         ram_wait_for_copies(s);
         if (size_bytes < old->size_bytes)
-                forget_tail(s, view, old->extents);
+                forget_tail(s, view, old);
         ram_view_destroy(old);
         s->head.info.size_bytes = size_bytes;
 unlock:

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Inside of the ram driver: ram.c opens and resizes, ram_io.c serves,
- * ram_image.c keeps the memory, ram_room.c says how much more there is. */
+ * ram_copies.c waits for who is inside, ram_discard.c gives memory back,
+ * ram_image.c keeps it, ram_huge.c maps it, ram_room.c says how much more there
+ * is. */
 #ifndef EVERGRANT_STORE_RAM_H
 #define EVERGRANT_STORE_RAM_H
 
@@ -16,7 +18,8 @@
 /* A ram: disk is a memfd, sealed against shrinking so that no holder of the
  * descriptor can make us fault:
  *      0       struct ram_header
- *      2 MiB   the disk's bytes (a huge page's alignment), whole extents
+ *      2 MiB   the disk's bytes (a huge page's alignment, ram_huge.c), whole
+ *              extents
  * The header knows the size, so that a resize neither copies nor changes the
  * descriptor: growing makes the memfd longer, shrinking leaves a hole. */
 struct ram_header {
@@ -33,6 +36,7 @@ struct ram_view {
         uint8_t *map;
         uint64_t size_bytes;
         size_t extents;
+        uint8_t *joined; /* by huge page; the lock's */
         atomic_ulong bits[];
 };
 #define RAM_WORD_BITS (8 * sizeof(unsigned long))
@@ -59,11 +63,12 @@ static inline bool ram_view_clear(struct ram_view *v, size_t extent)
 struct ram_queue {
         struct store_queue head;
         struct ram_queue *next;
-        atomic_ulong inside; /* odd: a copy is under way */
+        atomic_ulong inside; /* odd: a copy is under way; see ram_copies.c */
 };
 
 struct ram {
         struct store head;
+        /* NULL while huge pages are taken apart, by who holds the lock. */
         _Atomic(struct ram_view *) view;
         pthread_mutex_t lock; /* for all below and to change bits or view */
         struct ram_queue *queues;
@@ -76,6 +81,36 @@ static inline struct ram *to_ram(struct store *s)
 }
 
 void ram_submit(struct store_queue *q, struct store_req *r);
+void ram_discard(struct ram_queue *q, struct store_req *r);
+/* Gives back the memory of the extents from first to before end, which no view
+ * has any more since `was`, that may be the present one. Waits for who is
+ * inside. The lock is held. */
+int ram_give_back(struct ram *s, const struct ram_view *was, size_t first,
+                  size_t end);
+
+/* Once, before the first copy. */
+void ram_copies_init(void);
+extern bool ram_copies_cheap;
+/* Around what looks at the view and copies; on the queue's thread. */
+static inline void ram_copy_begin(struct ram_queue *q)
+{
+        unsigned long at =
+                atomic_load_explicit(&q->inside, memory_order_relaxed) + 1;
+
+        if (ram_copies_cheap) {
+                atomic_store_explicit(&q->inside, at, memory_order_relaxed);
+                atomic_signal_fence(memory_order_seq_cst);
+        } else {
+                atomic_store(&q->inside, at);
+        }
+}
+static inline void ram_copy_end(struct ram_queue *q)
+{
+        atomic_store_explicit(
+                &q->inside,
+                atomic_load_explicit(&q->inside, memory_order_relaxed) + 1,
+                memory_order_release);
+}
 /* s->lock is held: no copy that may have seen older bits, or an older view,
  * is under way after this. */
 void ram_wait_for_copies(struct ram *s);
@@ -89,6 +124,15 @@ int ram_image_set_size(int fd, uint64_t size_bytes, struct err *e);
 int ram_view_create(int fd, uint64_t size_bytes, struct ram_view **v,
                     struct err *e);
 void ram_view_destroy(struct ram_view *v); /* accepts NULL */
+/* The disk's bytes, mapped where huge pages can be. MAP_FAILED and errno. */
+void *ram_huge_map(int fd, size_t map_bytes);
+/* This extent's memory is there now: if that is so for all of a huge page,
+ * makes one of them, once in a view's life. The lock is held. */
+void ram_huge_join(struct ram_view *v, size_t extent);
+/* Any extent from first to before end is, or was, part of one. */
+bool ram_huge_any(const struct ram_view *v, size_t first, size_t end);
+#define RAM_HUGE_BYTES (2u << 20)
+#define RAM_HUGE_EXTENTS (RAM_HUGE_BYTES / RAM_EXTENT_BYTES)
 /* Finds the extents of a kept memfd that hold data. */
 int ram_view_scan(int fd, struct ram_view *v, struct err *e);
 /* Gets the memory of one extent: 0, -ENOSPC. */

@@ -109,14 +109,14 @@ int ram_view_create(int fd, uint64_t size_bytes, struct ram_view **out,
         struct ram_view *v;
         void *map;
 
-        map = mmap(NULL, map_bytes, PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_NORESERVE, fd, RAM_DATA_OFFSET);
+        map = ram_huge_map(fd, map_bytes);
         if (map == MAP_FAILED)
                 return err_set(e, -errno,
                                "ram: %llu bytes cannot be mapped (%s); take a "
                                "smaller size",
                                (unsigned long long)size_bytes, strerror(errno));
-        v = calloc(1, sizeof(*v) + words * sizeof(v->bits[0]));
+        v = calloc(1, sizeof(*v) + words * sizeof(v->bits[0]) +
+                              extents / RAM_HUGE_EXTENTS);
         if (!v) {
                 munmap(map, map_bytes);
                 return err_set(e, -ENOMEM, "out of memory");
@@ -124,6 +124,7 @@ int ram_view_create(int fd, uint64_t size_bytes, struct ram_view **out,
         v->map = map;
         v->size_bytes = size_bytes;
         v->extents = extents;
+        v->joined = (uint8_t *)(v->bits + words);
         /* A core dump of the daemon is no copy of its disks. */
         madvise(map, map_bytes, MADV_DONTDUMP);
         *out = v;

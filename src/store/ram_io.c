@@ -6,7 +6,6 @@
 #include "ram.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -14,30 +13,7 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
-#define DISCARD_STEP_EXTENTS 1024u /* 64 MiB; others are served between */
 #define ROOM_STEP_BYTES (16ull << 20)
-#define FETCH_BYTES 256u
-#define STREAM_MOST_BYTES 8192u
-
-void ram_wait_for_copies(struct ram *s)
-{
-        for (struct ram_queue *q = s->queues; q; q = q->next) {
-                unsigned long at = atomic_load(&q->inside);
-
-                while (at % 2 && atomic_load(&q->inside) == at)
-                        sched_yield();
-        }
-}
-
-static void copy_begin(struct ram_queue *q)
-{
-        atomic_fetch_add(&q->inside, 1);
-}
-
-static void copy_end(struct ram_queue *q)
-{
-        atomic_fetch_add_explicit(&q->inside, 1, memory_order_release);
-}
 
 /* Outside of a copy: wait_for_copies may wait for us with the lock held. */
 static int fill_extent(struct ram *s, size_t extent)
@@ -66,6 +42,7 @@ static int fill_extent(struct ram *s, size_t extent)
                 madvise(v->map + extent * RAM_EXTENT_BYTES, RAM_EXTENT_BYTES,
                         MADV_POPULATE_WRITE);
                 ram_view_set(v, extent);
+                ram_huge_join(v, extent);
         }
 unlock:
         pthread_mutex_unlock(&s->lock);
@@ -82,7 +59,19 @@ static copy_fn *copy_for_reader(const struct store_req *r)
  * about to overwrite, and memcpy is the faster one. */
 static copy_fn *copy_to_disk(const struct store_req *r)
 {
-        return r->len_bytes <= STREAM_MOST_BYTES ? copy_past_caches : memcpy;
+        return r->len_bytes <= COPY_SHORT_BYTES ? copy_past_caches : memcpy;
+}
+
+/* Page by page, each fetched while the one before is copied; the first one was
+ * when the request before was. */
+static void copy_pages(copy_fn *copy, uint8_t *to, const uint8_t *from,
+                       size_t len_bytes)
+{
+        for (size_t n; len_bytes; len_bytes -= n, to += n, from += n) {
+                n = min_u64(len_bytes, COPY_FETCH_BYTES);
+                copy_fetch(from + n, len_bytes - n);
+                copy(to, from, n);
+        }
 }
 
 /* Copies one piece that lies in one extent. False: the extent has no memory
@@ -94,15 +83,30 @@ static bool copy_piece(struct ram_view *v, const struct store_req *r,
                 uint8_t *at = v->map + offset_bytes;
 
                 if (r->op == STORE_READ)
-                        copy_for_reader(r)(buf, at, len);
+                        copy_pages(copy_for_reader(r), buf, at, len);
                 else
-                        copy_to_disk(r)(at, buf, len);
+                        copy_pages(copy_to_disk(r), at, buf, len);
                 return true;
         }
         if (r->op == STORE_WRITE)
                 return false;
         memset(buf, 0, len);
         return true;
+}
+
+/* Inside of a copy. While memory is taken apart there is none: until then. */
+static struct ram_view *current_view(struct ram_queue *q)
+{
+        struct ram *s = to_ram(q->head.store);
+        struct ram_view *v;
+
+        while (!(v = atomic_load(&s->view))) {
+                ram_copy_end(q);
+                pthread_mutex_lock(&s->lock);
+                pthread_mutex_unlock(&s->lock);
+                ram_copy_begin(q);
+        }
+        return v;
 }
 
 static int copy_iov(struct ram_queue *q, const struct store_req *r,
@@ -117,7 +121,7 @@ static int copy_iov(struct ram_queue *q, const struct store_req *r,
                 size_t len = (size_t)min_u64(iov->iov_len - done,
                                              RAM_EXTENT_BYTES -
                                                      at % RAM_EXTENT_BYTES);
-                struct ram_view *v = atomic_load(&s->view);
+                struct ram_view *v = current_view(q);
 
                 if (at + len > v->size_bytes)
                         return -EIO; /* it has shrunk */
@@ -126,23 +130,34 @@ static int copy_iov(struct ram_queue *q, const struct store_req *r,
                         done += len;
                         continue;
                 }
-                copy_end(q);
+                ram_copy_end(q);
                 ret = fill_extent(s, at / RAM_EXTENT_BYTES);
-                copy_begin(q);
+                ram_copy_begin(q);
                 if (ret < 0)
                         return ret;
         }
         return 0;
 }
 
-/* The walk of the page tables and the first lines take as long as the copy of
- * a page: they come while another one is copied. */
-static void fetch(const struct ram_view *v, uint64_t at)
+static void fetch_from_disk(const struct ram_view *v, uint64_t at,
+                            uint64_t len_bytes)
 {
-        if (at >= v->size_bytes)
-                return;
-        for (unsigned i = 0; i < FETCH_BYTES; i += 64)
-                __builtin_prefetch(v->map + at + i);
+        if (at < v->size_bytes)
+                copy_fetch(v->map + at, min_u64(len_bytes, v->size_bytes - at));
+}
+
+/* What is copied after the i-th piece; the next one is at `at` on the disk. */
+static void fetch_next(const struct ram_view *v, const struct store_req *r,
+                       unsigned i, uint64_t at)
+{
+        const struct iovec *next = &r->iov[i + 1];
+
+        if (i + 1 == r->niov)
+                fetch_from_disk(v, r->soon_offset_bytes, r->soon_len_bytes);
+        else if (r->op == STORE_READ)
+                fetch_from_disk(v, at, next->iov_len);
+        else
+                copy_fetch(next->iov_base, next->iov_len);
 }
 
 static void copy(struct ram_queue *q, struct store_req *r)
@@ -150,86 +165,16 @@ static void copy(struct ram_queue *q, struct store_req *r)
         uint64_t at = r->offset_bytes;
         int ret = 0;
 
-        copy_begin(q);
-        fetch(atomic_load(&to_ram(q->head.store)->view), r->soon_bytes);
+        ram_copy_begin(q);
         for (unsigned i = 0; i < r->niov && ret == 0; i++) {
+                uint64_t next_at = at + r->iov[i].iov_len;
+
+                fetch_next(current_view(q), r, i, next_at);
                 ret = copy_iov(q, r, at, &r->iov[i]);
-                at += r->iov[i].iov_len;
+                at = next_at;
         }
-        copy_end(q);
+        ram_copy_end(q);
         r->done(r, ret);
-}
-
-static int discard_extents(struct ram *s, size_t first, size_t n)
-{
-        struct ram_view *v;
-        bool any = false;
-        int ret = 0;
-
-        pthread_mutex_lock(&s->lock);
-        v = atomic_load(&s->view);
-        for (size_t i = first; i < first + n && i < v->extents; i++)
-                any |= ram_view_clear(v, i);
-        if (any) {
-                ram_wait_for_copies(s);
-                ret = ram_image_punch(s->head.keep_fd, first, n);
-        }
-        pthread_mutex_unlock(&s->lock);
-        return ret;
-}
-
-struct discard {
-        struct loop_work again;
-        struct store_req *req;
-        struct ram_queue *q;
-        size_t at, end; /* extents */
-};
-
-static void discard_step(void *arg)
-{
-        struct discard *d = arg;
-        struct store_req *r = d->req;
-        int ret = 0;
-
-        if (d->at < d->end) {
-                size_t n = min_u64(d->end - d->at, DISCARD_STEP_EXTENTS);
-
-                ret = discard_extents(to_ram(d->q->head.store), d->at, n);
-                d->at += n;
-        }
-        if (ret == 0 && d->at < d->end) {
-                loop_post(d->q->head.loop, &d->again);
-                return;
-        }
-        free(d);
-        r->done(r, ret);
-}
-
-/* Whole extents only: a discard is advice. The last extent counts as whole
- * when the request ends where the disk ends. */
-static void discard(struct ram_queue *q, struct store_req *r)
-{
-        uint64_t end_bytes = r->offset_bytes + r->len_bytes;
-        struct ram *s = to_ram(q->head.store);
-        struct discard *d = calloc(1, sizeof(*d));
-
-        if (!d) {
-                r->done(r, -ENOMEM);
-                return;
-        }
-        pthread_mutex_lock(&s->lock);
-        if (end_bytes == atomic_load(&s->view)->size_bytes)
-                end_bytes += RAM_EXTENT_BYTES - 1;
-        pthread_mutex_unlock(&s->lock);
-        *d = (struct discard){
-                .again = {.fn = discard_step, .arg = d},
-                .req = r,
-                .q = q,
-                .at = (r->offset_bytes + RAM_EXTENT_BYTES - 1) /
-                      RAM_EXTENT_BYTES,
-                .end = end_bytes / RAM_EXTENT_BYTES,
-        };
-        discard_step(d);
 }
 
 void ram_submit(struct store_queue *head, struct store_req *r)
@@ -245,7 +190,7 @@ void ram_submit(struct store_queue *head, struct store_req *r)
                 r->done(r, 0);
                 break;
         case STORE_DISCARD:
-                discard(q, r);
+                ram_discard(q, r);
                 break;
         }
 }

@@ -21,8 +21,9 @@ struct store_req {
         const struct iovec *iov; /* read, write: len_bytes in all; each base is
                                     a multiple of 512; stays until done */
         unsigned niov;
-        /* Where the next one probably begins: a hint, any value is right. */
-        uint64_t soon_bytes;
+        /* What is probably read next: a hint, any values are right. */
+        uint64_t soon_offset_bytes;
+        uint32_t soon_len_bytes;
         /* Whoever reads next what this reads runs on another processor now: a
          * hint too. */
         bool read_elsewhere;

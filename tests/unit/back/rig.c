@@ -42,11 +42,13 @@ void rig_give_up(const char *expr, const char *file, int line)
 }
 
 bool rig_bounce_mapped;
+enum polling_mode rig_polling = POLLING_OFF;
 
 int rig_setup(void **state)
 {
         struct rig *rig = calloc(1, sizeof(*rig));
         struct back_thread_opts opts = {.no_uring = getenv("RIG_NO_URING"),
+                                        .polling = rig_polling,
                                         .bounce_mapped = rig_bounce_mapped,
                                         .rule = {.copy_up_to_segs = 4}};
 

@@ -45,6 +45,9 @@ extern bool rig_timers;
 /* Calls the timer that was added last and did not run, on the I/O thread. */
 void rig_fire_timer(struct rig *rig);
 
+/* How rig_setup's threads look before they sleep; off by itself. */
+extern enum polling_mode rig_polling;
+
 /* rig_setup's threads bounce what is mapped for one request. */
 extern bool rig_bounce_mapped;
 

@@ -67,7 +67,8 @@ static void submit(struct store_queue *q, struct store_req *r)
 
         pthread_mutex_lock(&t->lock);
         t->records[t->nrecords % RECORDS] = (struct test_store_record){
-                r->op, r->offset_bytes, r->len_bytes, r->niov, r->secure};
+                r->op,   r->offset_bytes, r->len_bytes,
+                r->niov, r->secure,       r->read_elsewhere};
         while (++t->nrecords == t->stop_at) {
                 t->nrecords--;
                 t->stopped = true;

@@ -12,7 +12,7 @@ struct test_store_record {
         enum store_op op;
         uint64_t offset_bytes, len_bytes;
         unsigned niov;
-        bool secure;
+        bool secure, read_elsewhere;
 };
 
 struct store *test_store_create(void);

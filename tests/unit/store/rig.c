@@ -15,6 +15,7 @@
 
 uint64_t fake_room_bytes = UINT64_MAX;
 int fake_fallocate_error;
+void (*fake_punch_seen)(off_t at, off_t len);
 int fake_sync_error;
 unsigned fake_short_bytes;
 
@@ -35,6 +36,8 @@ int __wrap_fallocate(int fd, int mode, off_t at, off_t len)
                 errno = fake_fallocate_error;
                 return -1;
         }
+        if (mode && fake_punch_seen)
+                fake_punch_seen(at, len);
         return (int)syscall(SYS_fallocate, fd, mode, at, len);
 }
 
@@ -418,4 +421,12 @@ void rig_random_io(struct rig *r, unsigned requests, unsigned seed,
         free(m->bytes);
         free(m->claimed);
         free(m);
+}
+
+uint64_t rig_memory(const struct rig *r)
+{
+        struct stat st;
+
+        assert_int_equal(fstat(store_keep_fd(r->s), &st), 0);
+        return (uint64_t)st.st_blocks * 512;
 }

@@ -68,6 +68,7 @@ void rig_wait(struct rig *r);
 int rig_do(struct rig *r, enum store_op op, uint64_t offset, void *buf,
            uint64_t len);
 uint64_t rig_blocks(const struct rig *r); /* st_blocks of dir/image */
+uint64_t rig_memory(const struct rig *r); /* bytes that a ram: disk takes */
 
 /* Random requests, many at once, compared with an array. All of the store is
  * taken to be zero before. discard: it must leave exactly zeroes. */
@@ -77,14 +78,17 @@ void rig_random_io(struct rig *r, unsigned requests, unsigned seed,
 /* What the wrapped functions do. 0: as always. */
 extern uint64_t fake_room_bytes; /* UINT64_MAX: the real one */
 extern int fake_fallocate_error; /* of those that take memory */
+extern void (*fake_punch_seen)(off_t at, off_t len); /* before it; or NULL */
 extern int fake_sync_error;
 extern unsigned fake_short_bytes; /* the most that preadv, pwritev do */
 
-extern const struct CMUnitTest simple_tests[], ram_tests[], room_tests[],
-        file_tests[], open_tests[], lock_tests[], block_tests[], fault_tests[],
-        short_tests[], secure_tests[];
-extern const size_t simple_tests_n, ram_tests_n, room_tests_n, file_tests_n,
-        open_tests_n, lock_tests_n, block_tests_n, fault_tests_n, short_tests_n,
+extern const struct CMUnitTest simple_tests[], ram_tests[], ram_huge_tests[],
+        ram_threads_tests[], room_tests[], file_tests[], open_tests[],
+        lock_tests[], block_tests[], fault_tests[], short_tests[],
+        secure_tests[];
+extern const size_t simple_tests_n, ram_tests_n, ram_huge_tests_n,
+        ram_threads_tests_n, room_tests_n, file_tests_n, open_tests_n,
+        lock_tests_n, block_tests_n, fault_tests_n, short_tests_n,
         secure_tests_n;
 
 #endif

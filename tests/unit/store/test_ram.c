@@ -10,14 +10,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static uint64_t memory_of(const struct rig *r)
-{
-        struct stat st;
-
-        assert_int_equal(fstat(store_keep_fd(r->s), &st), 0);
-        return (uint64_t)st.st_blocks * 512;
-}
-
 static void random_io_agrees_with_an_array(void **state)
 {
         rig_open(*state, "ram:3M");
@@ -33,15 +25,15 @@ static void what_was_never_written_is_zero_and_takes_no_memory(void **state)
         uint64_t before;
 
         rig_open(r, "ram:64M");
-        before = memory_of(r);
+        before = rig_memory(r);
         for (uint64_t at = 0; at < 64 << 20; at += 1 << 20) {
                 memset(buf, 0xee, 1 << 20);
                 assert_int_equal(rig_do(r, STORE_READ, at, buf, 1 << 20), 0);
                 assert_memory_equal(buf, zero, 1 << 20);
         }
-        assert_int_equal(memory_of(r), before);
+        assert_int_equal(rig_memory(r), before);
         assert_int_equal(rig_do(r, STORE_WRITE, 5 << 20, buf, 512), 0);
-        assert_int_equal(memory_of(r), before + RAM_EXTENT_BYTES);
+        assert_int_equal(rig_memory(r), before + RAM_EXTENT_BYTES);
         free(zero);
         free(buf);
 }
@@ -53,22 +45,22 @@ static void discard_gives_memory_back_and_leaves_zeroes(void **state)
         uint8_t *buf = malloc(1 << 20), *zero = calloc(1, 1 << 20);
 
         rig_open(r, "ram:80M");
-        before = memory_of(r);
+        before = rig_memory(r);
         memset(buf, 0x77, 1 << 20);
         for (uint64_t at = 0; at < size; at += 1 << 20)
                 assert_int_equal(rig_do(r, STORE_WRITE, at, buf, 1 << 20), 0);
-        assert_int_equal(memory_of(r), before + size);
+        assert_int_equal(rig_memory(r), before + size);
         /* All but half of the first extent and the last one. */
         assert_int_equal(
                 rig_do(r, STORE_DISCARD, 32768, NULL, size - 32768 - 512), 0);
-        assert_int_equal(memory_of(r), before + 2 * RAM_EXTENT_BYTES);
+        assert_int_equal(rig_memory(r), before + 2 * RAM_EXTENT_BYTES);
         assert_int_equal(rig_do(r, STORE_READ, 0, buf, 1 << 20), 0);
         assert_int_equal(buf[0], 0x77);
         assert_memory_equal(buf + 65536, zero, (1 << 20) - 65536);
         assert_int_equal(rig_do(r, STORE_READ, size - 512, buf, 512), 0);
         assert_int_equal(buf[0], 0x77);
         assert_int_equal(rig_do(r, STORE_DISCARD, 0, NULL, size), 0);
-        assert_int_equal(memory_of(r), before);
+        assert_int_equal(rig_memory(r), before);
         assert_int_equal(rig_do(r, STORE_READ, 0, buf, 1 << 20), 0);
         assert_memory_equal(buf, zero, 1 << 20);
         free(zero);
@@ -82,11 +74,11 @@ static void the_end_of_an_odd_disk_is_discarded_too(void **state)
         uint64_t before;
 
         rig_open(r, "ram:66048"); /* one extent and a sector */
-        before = memory_of(r);
+        before = rig_memory(r);
         memset(buf, 1, sizeof(buf));
         assert_int_equal(rig_do(r, STORE_WRITE, 65536, buf, 512), 0);
         assert_int_equal(rig_do(r, STORE_DISCARD, 65536, NULL, 512), 0);
-        assert_int_equal(memory_of(r), before);
+        assert_int_equal(rig_memory(r), before);
         assert_int_equal(rig_do(r, STORE_READ, 65536, buf, 512), 0);
         assert_int_equal(buf[0], 0);
 }
@@ -213,7 +205,7 @@ static void resize_keeps_what_stays_and_forgets_what_goes(void **state)
         struct err e;
 
         rig_open(r, "ram:4M");
-        before = memory_of(r);
+        before = rig_memory(r);
         memset(buf, 9, sizeof(buf));
         for (uint64_t at = 0; at < 4 << 20; at += 65536)
                 assert_int_equal(rig_do(r, STORE_WRITE, at + 1024, buf, 512),
@@ -221,7 +213,7 @@ static void resize_keeps_what_stays_and_forgets_what_goes(void **state)
         assert_int_equal(store_resize(r->s, (1 << 20) + 1024, &e), 0);
         store_info(r->s, &info);
         assert_int_equal(info.size_bytes, (1 << 20) + 1024);
-        assert_int_equal(memory_of(r), before + 17 * RAM_EXTENT_BYTES);
+        assert_int_equal(rig_memory(r), before + 17 * RAM_EXTENT_BYTES);
         assert_int_equal(rig_do(r, STORE_READ, 1 << 20, buf, 2048), -EIO);
         assert_int_equal(store_resize(r->s, 16 << 20, &e), 0);
         assert_int_equal(rig_do(r, STORE_READ, 1024, buf, 512), 0);
@@ -235,196 +227,6 @@ static void resize_keeps_what_stays_and_forgets_what_goes(void **state)
         assert_int_equal(rig_do(r, STORE_WRITE, (16 << 20) - 512, buf, 512), 0);
 }
 
-struct racer {
-        struct store *s;
-        struct loop *l;
-        struct store_queue *q;
-        pthread_t thread;
-        uint8_t fill;
-        unsigned rounds;
-        bool failed;
-};
-
-static void race_done(struct store_req *req, int error)
-{
-        *(int *)req->arg = error;
-}
-
-static void *race_writes(void *arg)
-{
-        struct racer *x = arg;
-        static const size_t n = 65536;
-        uint8_t *buf = malloc(n);
-        int error = 1;
-
-        for (unsigned i = 0; i < x->rounds; i++) {
-                struct iovec iov = {buf, n};
-                struct store_req req = {.op = i % 2 ? STORE_READ : STORE_WRITE,
-                                        .offset_bytes = (i % 16) * 32768,
-                                        .len_bytes = n,
-                                        .iov = &iov,
-                                        .niov = 1,
-                                        /* a hint, and mostly a lie */
-                                        .soon_bytes = i * 0x9e3779b97f4a7c15,
-                                        .done = race_done,
-                                        .arg = &error};
-
-                memset(buf, x->fill, n);
-                store_submit(x->q, &req);
-                x->failed |= error != 0;
-                for (size_t j = 0; i % 2 && j < n; j += 512)
-                        x->failed |= buf[j] != 0 && buf[j] != 1 && buf[j] != 2;
-        }
-        free(buf);
-        return NULL;
-}
-
-/* Two write and read while this one discards and resizes under them. A fault
- * in a hole would not kill here, but would take memory behind our back. */
-static void discards_do_not_disturb_writers_of_other_threads(void **state)
-{
-        struct rig *r = *state;
-        struct racer x[2];
-        struct err e;
-        uint64_t before;
-
-        rig_open(r, "ram:2M");
-        before = memory_of(r);
-        for (int i = 0; i < 2; i++) {
-                x[i] = (struct racer){
-                        .s = r->s, .fill = (uint8_t)(i + 1), .rounds = 20000};
-                assert_int_equal(loop_create(&x[i].l, NULL), 0);
-                assert_int_equal(store_queue_open(r->s, x[i].l, &x[i].q), 0);
-                pthread_create(&x[i].thread, NULL, race_writes, &x[i]);
-        }
-        for (unsigned i = 0; i < 3000; i++) {
-                assert_int_equal(rig_do(r, STORE_DISCARD, i % 8 * 65536, NULL,
-                                        2 * 65536),
-                                 0);
-                if (i % 100 == 0)
-                        assert_int_equal(
-                                store_resize(r->s, (2 + i % 3) << 20, &e), 0);
-        }
-        for (int i = 0; i < 2; i++) {
-                pthread_join(x[i].thread, NULL);
-                assert_false(x[i].failed);
-                store_queue_close(x[i].q);
-                loop_destroy(x[i].l);
-        }
-        assert_int_equal(rig_do(r, STORE_DISCARD, 0, NULL, 2 << 20), 0);
-        assert_int_equal(memory_of(r), before);
-}
-
-enum { CHASED = 1000 };
-
-struct chase {
-        struct rig *r;
-        struct loop *l;
-        struct store_queue *q;
-        pthread_t thread;
-        atomic_uint at;
-        bool failed;
-};
-
-static void *write_each_extent_once(void *arg)
-{
-        struct chase *c = arg;
-        uint8_t *buf = mmap(NULL, RAM_EXTENT_BYTES, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        int error = 1;
-
-        for (unsigned i = 0; i < CHASED; i++) {
-                struct iovec iov = {buf, RAM_EXTENT_BYTES};
-                struct store_req req = {.op = STORE_WRITE,
-                                        .offset_bytes =
-                                                (uint64_t)i * RAM_EXTENT_BYTES,
-                                        .len_bytes = RAM_EXTENT_BYTES,
-                                        .iov = &iov,
-                                        .niov = 1,
-                                        .done = race_done,
-                                        .arg = &error};
-
-                /* A fault for each page makes the copy slow. */
-                madvise(buf, RAM_EXTENT_BYTES, MADV_DONTNEED);
-                atomic_store(&c->at, i + 1);
-                store_submit(c->q, &req);
-                c->failed |= error != 0;
-        }
-        munmap(buf, RAM_EXTENT_BYTES);
-        return NULL;
-}
-
-static void chase_start(struct chase *c)
-{
-        uint8_t *buf = calloc(1, RAM_EXTENT_BYTES);
-
-        for (unsigned i = 0; i < CHASED; i++)
-                assert_int_equal(rig_do(c->r, STORE_WRITE,
-                                        (uint64_t)i * RAM_EXTENT_BYTES, buf,
-                                        RAM_EXTENT_BYTES),
-                                 0);
-        free(buf);
-        atomic_store(&c->at, 0);
-        assert_int_equal(loop_create(&c->l, NULL), 0);
-        assert_int_equal(store_queue_open(c->r->s, c->l, &c->q), 0);
-        pthread_create(&c->thread, NULL, write_each_extent_once, c);
-}
-
-static void chase_end(struct chase *c)
-{
-        pthread_join(c->thread, NULL);
-        assert_false(c->failed);
-        store_queue_close(c->q);
-        loop_destroy(c->l);
-}
-
-/* Each extent is discarded while it is written. Had a copy gone on in the hole,
- * its memory would belong to no extent and stay. */
-static void no_memory_is_left_behind_by_a_write_during_a_discard(void **state)
-{
-        struct chase c = {.r = *state};
-        uint64_t before;
-
-        rig_open(c.r, "ram:65536000");
-        before = memory_of(c.r);
-        chase_start(&c);
-        for (unsigned i = 0; i < CHASED; i++) {
-                while (atomic_load(&c.at) <= i)
-                        ;
-                for (volatile unsigned pause = i % 32 * 50; pause; pause--)
-                        ; /* into the middle of the copy */
-                assert_int_equal(rig_do(c.r, STORE_DISCARD,
-                                        (uint64_t)i * RAM_EXTENT_BYTES, NULL,
-                                        RAM_EXTENT_BYTES),
-                                 0);
-        }
-        chase_end(&c);
-        /* One by one: only what is known to have memory is punched. */
-        for (unsigned i = 0; i < CHASED; i++)
-                assert_int_equal(rig_do(c.r, STORE_DISCARD,
-                                        (uint64_t)i * RAM_EXTENT_BYTES, NULL,
-                                        RAM_EXTENT_BYTES),
-                                 0);
-        assert_int_equal(memory_of(c.r), before);
-}
-
-static void writes_go_on_during_a_resize(void **state)
-{
-        struct chase c = {.r = *state};
-        struct err e;
-
-        rig_open(c.r, "ram:65536000");
-        for (int round = 0; round < 5; round++) {
-                chase_start(&c);
-                for (unsigned i = 0; atomic_load(&c.at) < CHASED; i++)
-                        assert_int_equal(store_resize(c.r->s,
-                                                      65536000 + i % 2 * 65536,
-                                                      &e),
-                                         0);
-                chase_end(&c);
-        }
-}
-
 const struct CMUnitTest ram_tests[] = {
         ONE_WAY(random_io_agrees_with_an_array),
         ONE_WAY(what_was_never_written_is_zero_and_takes_no_memory),
@@ -435,8 +237,5 @@ const struct CMUnitTest ram_tests[] = {
         ONE_WAY(a_kept_descriptor_brings_the_bytes_back),
         ONE_WAY(a_strange_kept_descriptor_is_refused_and_stays_open),
         ONE_WAY(resize_keeps_what_stays_and_forgets_what_goes),
-        ONE_WAY(discards_do_not_disturb_writers_of_other_threads),
-        ONE_WAY(no_memory_is_left_behind_by_a_write_during_a_discard),
-        ONE_WAY(writes_go_on_during_a_resize),
 };
 const size_t ram_tests_n = ARRAY_SIZE(ram_tests);
