@@ -309,6 +309,36 @@ static void a_handle_survives_exec_by_fdopen(void **state)
         xenevtchn_unbind(b, (evtchn_port_t)pb);
 }
 
+/* Its own handles are another matter, before and after the parent's. */
+static int claims_of_a_child(int port)
+{
+        xenevtchn_handle *own;
+        int ret = 0;
+
+        if (xenevtchn_notify(b, (evtchn_port_t)port) == 0 || errno != ENOTCONN)
+                ret = 1;
+        bench_enter(g1);
+        own = xenevtchn_open(NULL, 0);
+        if (!own || xenevtchn_bind_unbound_port(own, 0) < 0)
+                ret = 2;
+        if (xenevtchn_notify(b, (evtchn_port_t)port) == 0)
+                ret = 3;
+        return ret;
+}
+
+static void a_forked_child_has_no_claim_to_a_handle(void **state)
+{
+        int port = xenevtchn_bind_unbound_port(b, 0), status;
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(claims_of_a_child(port));
+        waitpid(pid, &status, 0);
+        assert_int_equal(WEXITSTATUS(status), 0);
+        assert_int_equal(xenevtchn_notify(b, (evtchn_port_t)port), 0);
+        xenevtchn_unbind(b, (evtchn_port_t)port);
+}
+
 static void unmapping_tells_the_port_and_clears_the_byte(void **state)
 {
         xengntshr_handle *shr;
@@ -353,6 +383,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(domain_death_raises_the_virq_in_domain0_only),
                 cmocka_unit_test(a_restricted_handle_binds_to_its_domain_only),
                 cmocka_unit_test(a_handle_survives_exec_by_fdopen),
+                cmocka_unit_test(a_forked_child_has_no_claim_to_a_handle),
                 cmocka_unit_test(unmapping_tells_the_port_and_clears_the_byte),
         };
 
