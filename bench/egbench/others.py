@@ -108,7 +108,7 @@ def storage_daemon(node, export, *server):
 
 class StorageNbd(Nbd):
     # In its main thread: 7.2 aborts when an export of an I/O thread is closed.
-    program, package = "qemu-storage-daemon", "qemu-utils"
+    program, package = "qemu-storage-daemon", "qemu-system-common"
 
     def command(self, socket):
         return storage_daemon(f"driver=null-co,size={STORE_BYTES}",
@@ -118,7 +118,7 @@ class StorageNbd(Nbd):
 
 class StorageVhost(Loaded):
     """Over a ring in shared memory, as with us; both ends poll it."""
-    program, package = "qemu-storage-daemon", "qemu-utils"
+    program, package = "qemu-storage-daemon", "qemu-system-common"
 
     def start(self, cpus):
         socket = os.path.join(self.world.dir, self.name + ".sock")

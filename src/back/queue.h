@@ -88,6 +88,7 @@ struct back_queue {
         bool unasked; /* on thread->unasked: the frontend owes us no event */
         bool posted;  /* `again` is in the loop's hands */
         bool looks;   /* the thread does, before it sleeps */
+        bool apart;   /* there is a processor for each end of each ring */
         struct back_queue *next_dirty;
         LIST_ENTRY(back_queue) attached_link;
         LIST_ENTRY(back_queue) unasked_link;

@@ -15,6 +15,7 @@
  * counted. */
 #include "common/clock.h"
 #include "common/copy.h"
+#include "crowd.h"
 #include "queue.h"
 #include "stats.h"
 #include "thread.h"
@@ -174,6 +175,7 @@ void back_service_run(struct back_queue *q)
         if (left) {
                 q->batch_ns = clock_ns();
                 q->looks = loop_looks(q->thread->loop, q->batch_ns);
+                q->apart = crowd_has_room();
         }
         /* At most a ring full: other queues of this thread wait. */
         take_all(q, left);
@@ -184,12 +186,14 @@ void back_service_run(struct back_queue *q)
 
 /* ---- serve ---------------------------------------------------------------*/
 
-/* Both ends look, so they run at the same time, on two processors. */
+/* Both ends look, so they run at the same time, on two processors; or the other
+ * one is far, where there is a processor for each. */
 static bool is_read_elsewhere(const struct back_queue *q, uint64_t len_bytes)
 {
-        return q->looks && (len_bytes <= COPY_SHORT_BYTES
-                                    ? back_ring_peer_looks(&q->ring)
-                                    : back_ring_peer_is_far(&q->ring));
+        if (q->looks && len_bytes <= COPY_SHORT_BYTES &&
+            back_ring_peer_looks(&q->ring))
+                return true;
+        return q->apart && back_ring_peer_is_far(&q->ring);
 }
 
 static void next_step(struct back_request *r)

@@ -87,8 +87,7 @@ bool back_ring_push(struct back_ring *r)
         /* Private: the shared rsp_prod is only what the frontend left there,
          * and could make us hold back or repeat events for ever. */
         uint32_t old = r->rsp_pushed;
-        uint64_t begin =
-                ring_distance_begin(&r->distance, back_ring_peer_looks(r));
+        uint64_t begin = ring_distance_begin(&r->distance);
 
         /* The frontend must see the response before the index. */
         copy_settle();

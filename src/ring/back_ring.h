@@ -56,11 +56,12 @@ static inline bool back_ring_peer_looks(const struct back_ring *r)
 {
         return r->rsp_pushed - r->rsp_told > r->slots;
 }
-/* … and that one is far away: lines that both write are dear (common/copy.h).
- */
+/* The processor where it looked last is far away: lines that both write are
+ * dear (common/copy.h). So far that it cannot be this one; but on a crowded
+ * machine the line may just have been driven out of all caches. */
 static inline bool back_ring_peer_is_far(const struct back_ring *r)
 {
-        return back_ring_peer_looks(r) && ring_distance_is_far(&r->distance);
+        return ring_distance_is_far(&r->distance);
 }
 
 #endif

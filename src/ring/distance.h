@@ -22,16 +22,13 @@
 
 struct ring_distance {
         uint32_t score;
-        uint32_t pushes; /* since the connect, with a peer that looks */
+        uint32_t pushes; /* since the connect */
 };
 
-/* Before a push: 0, or when it begins, of one that is timed. Only worth it
- * while the peer looks by itself: then it holds the line, and else it may
- * share this processor. */
-static inline uint64_t ring_distance_begin(struct ring_distance *d,
-                                           bool peer_looks)
+/* Before a push: 0, or when it begins, of one that is timed. */
+static inline uint64_t ring_distance_begin(struct ring_distance *d)
 {
-        if (!peer_looks || ++d->pushes % RING_DISTANCE_EVERY)
+        if (++d->pushes % RING_DISTANCE_EVERY)
                 return 0;
         ring_fence_full(); /* what was stored before has its own way */
         return clock_ns();

@@ -30,8 +30,7 @@ void front_ring_put(struct front_ring *r, const struct blk_request *req)
 bool front_ring_push(struct front_ring *r)
 {
         uint32_t old = r->req_pushed;
-        uint64_t begin =
-                ring_distance_begin(&r->distance, front_ring_peer_looks(r));
+        uint64_t begin = ring_distance_begin(&r->distance);
 
         /* The backend must see the request (and the data that it points to,
          * S9) before the index. */

@@ -42,7 +42,7 @@ static inline bool front_ring_peer_looks(const struct front_ring *r)
 }
 static inline bool front_ring_peer_is_far(const struct front_ring *r)
 {
-        return front_ring_peer_looks(r) && ring_distance_is_far(&r->distance);
+        return ring_distance_is_far(&r->distance);
 }
 /* Responses waiting; sets broken, and returns 0, if the backend claims more
  * than were asked. */

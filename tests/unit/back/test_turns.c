@@ -4,6 +4,9 @@
  */
 #include "rig.h"
 
+#include <stdatomic.h>
+#include <time.h>
+
 #define STEPS 200u
 
 static void put(struct rig_ring *r, uint64_t id)
@@ -129,6 +132,27 @@ static void who_looks_while_we_look_reads_elsewhere(void **state)
         }
 }
 
+static atomic_bool room = true, far;
+
+bool __wrap_crowd_has_room(void);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
+
+bool __wrap_crowd_has_room(void)
+{
+        return room;
+}
+
+/* Far: whatever is timed takes 1 us at least. Near: nothing takes any time. */
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+        static atomic_long ns;
+        int ret = __real_clock_gettime(id, ts);
+
+        ts->tv_nsec = far ? (ns += 1000) % 1000000000 : 0;
+        return ret;
+}
+
 /* Who works for others may not have slept for long, and the guest waits for
  * this processor. */
 static void who_does_not_look_copies_for_itself(void **state)
@@ -137,6 +161,22 @@ static void who_does_not_look_copies_for_itself(void **state)
 
         assert_int_equal(rig_attach(rig, 0), 0);
         assert_false(ever_copied_for_elsewhere(rig, 300));
+        far = true;
+        room = false;
+        assert_false(ever_copied_for_elsewhere(rig, 300));
+        room = true;
+        far = false;
+}
+
+/* Without a look too: so far away is no other cache of this processor's. */
+static void a_far_guest_reads_elsewhere_where_there_is_room(void **state)
+{
+        struct rig *rig = *state;
+
+        assert_int_equal(rig_attach(rig, 0), 0);
+        far = true;
+        assert_true(ever_copied_for_elsewhere(rig, 300));
+        far = false;
 }
 
 static int setup_looking(void **state)
@@ -160,6 +200,7 @@ int main(void)
                         who_looks_while_we_look_reads_elsewhere, setup_looking,
                         rig_teardown),
                 T(who_does_not_look_copies_for_itself),
+                T(a_far_guest_reads_elsewhere_where_there_is_room),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
