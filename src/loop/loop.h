@@ -81,9 +81,9 @@ struct loop_poller {
 };
 /* NULL: none. One a loop. */
 void loop_set_poller(struct loop *l, struct loop_poller *p);
-/* Of this loop so far; any thread, each word by itself. */
 /* Whether it would look around before it sleeps now; on the loop's thread. */
 bool loop_looks(struct loop *l, uint64_t now_ns);
+/* Of this loop so far; any thread, each word by itself. */
 struct polling_counters loop_polling(const struct loop *l);
 
 /* File I/O on the loop's io_uring; only where loop_has_uring. done gets the

@@ -25,7 +25,8 @@ struct store_req {
         uint64_t soon_offset_bytes;
         uint32_t soon_len_bytes;
         /* Whoever reads next what this reads runs on another processor now: a
-         * hint too. */
+         * hint too. What a store copies, either way, may only be there after
+         * copy_settle(), which is the caller's, before it tells anybody. */
         bool read_elsewhere;
         bool secure; /* discard: no copy of the bytes may be left anywhere;
                         -EOPNOTSUPP from a store that cannot promise it */
