@@ -7,7 +7,8 @@
 #define DISCARD_STEP_EXTENTS 1024u /* 64 MiB; others are served between */
 
 /* A huge page that somebody uses cannot be taken apart, so that nobody may use
- * the disk for this moment. */
+ * the disk for this moment. What is left of one is in pieces that are large
+ * still (Linux 6.15 and later), so this holds for the next time too. */
 static int take_apart(struct ram *s, const struct ram_view *was, size_t first,
                       size_t end)
 {
