@@ -121,7 +121,7 @@ static void untake(unsigned i)
         taken[i] = taken[--ntaken];
 }
 
-/* An honest answer to one request that waits, but with any status. */
+/* An honest answer to one request that waits, with any status that there is. */
 static void answer_one(struct input *in)
 {
         uint8_t b = in_u8(in);
@@ -142,7 +142,7 @@ static void answer_one(struct input *in)
                                blk_seg_offset(&r.segs[i]),
                        0x77, blk_seg_bytes(&r.segs[i]));
         fake_answer_on(queue, r.id, r.wire_op,
-                       b & 0x80 ? BLK_OKAY : (int16_t) - (b >> 5 & 3));
+                       b & 0x80 ? BLK_OKAY : (int16_t) - ((b >> 5 & 3) % 3));
         fake_push_on(queue);
 }
 
