@@ -57,7 +57,7 @@ static void *race_writes(void *arg)
 
 /* Two write and read while this one discards and resizes under them. A fault
  * in a hole would not kill here, but would take memory behind our back. */
-static void discards_do_not_disturb_writers_of_other_threads(void **state)
+static void discard_under_writers(void **state)
 {
         struct rig *r = *state;
         struct racer x[2];
@@ -89,6 +89,23 @@ static void discards_do_not_disturb_writers_of_other_threads(void **state)
         }
         assert_int_equal(rig_do(r, STORE_DISCARD, 0, NULL, 2 << 20), 0);
         assert_int_equal(rig_memory(r), before);
+}
+
+static void discards_do_not_disturb_writers_of_other_threads(void **state)
+{
+        discard_under_writers(state);
+}
+
+/* A kernel without membarrier: each copy has a fence of its own. */
+static void nor_do_they_where_the_kernel_fences_nobody(void **state)
+{
+        bool cheap;
+
+        ram_copies_init();
+        cheap = ram_copies_cheap;
+        ram_copies_cheap = false;
+        discard_under_writers(state);
+        ram_copies_cheap = cheap;
 }
 
 enum { CHASED = 1000 };
@@ -203,6 +220,7 @@ static void writes_go_on_during_a_resize(void **state)
 
 const struct CMUnitTest ram_threads_tests[] = {
         ONE_WAY(discards_do_not_disturb_writers_of_other_threads),
+        ONE_WAY(nor_do_they_where_the_kernel_fences_nobody),
         ONE_WAY(no_memory_is_left_behind_by_a_write_during_a_discard),
         ONE_WAY(writes_go_on_during_a_resize),
 };
