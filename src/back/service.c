@@ -176,6 +176,7 @@ void back_service_run(struct back_queue *q)
                 q->batch_ns = clock_ns();
                 q->looks = loop_looks(q->thread->loop, q->batch_ns);
                 q->apart = crowd_has_room();
+                back_ring_batch(&q->ring, left);
         }
         /* At most a ring full: other queues of this thread wait. */
         take_all(q, left);
@@ -186,12 +187,17 @@ void back_service_run(struct back_queue *q)
 
 /* ---- serve ---------------------------------------------------------------*/
 
-/* Both ends look, so they run at the same time, on two processors; or the other
- * one is far, where there is a processor for each. */
+/* At the same time, on two processors: both ends look, or each is seen to go
+ * on while the other does, where there is a processor for each. */
+static bool runs_with_us(const struct back_queue *q)
+{
+        return (q->looks && back_ring_peer_looks(&q->ring)) ||
+               (q->apart && back_ring_peer_overlaps(&q->ring));
+}
+
 static bool is_read_elsewhere(const struct back_queue *q, uint64_t len_bytes)
 {
-        if (q->looks && len_bytes <= COPY_SHORT_BYTES &&
-            back_ring_peer_looks(&q->ring))
+        if (len_bytes <= COPY_SHORT_BYTES && runs_with_us(q))
                 return true;
         return q->apart && back_ring_peer_is_far(&q->ring);
 }

@@ -22,6 +22,15 @@ static inline uint64_t clock_ms(void)
         return clock_ns() / CLOCK_NS_PER_MS;
 }
 
+/* That this thread has had a processor. */
+static inline uint64_t clock_thread_cpu_ns(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 /* Times that this thread had to leave its processor to another one. */
 static inline uint64_t clock_preemptions(void)
 {

@@ -45,7 +45,7 @@ int eg_process(struct eg_disk *d)
 
         pthread_mutex_lock(&d->lock);
         d->processing = true;
-        front_process(d);
+        front_process(d, FRONT_TAKE_ALL);
         d->processing = false;
         ran = finish(d);
         pthread_mutex_unlock(&d->lock);

@@ -214,6 +214,7 @@ struct eg_disk {
         struct polling polling;
         unsigned looks;  /* that found something, since the descriptors */
         bool polls;      /* looks before it sleeps, at present */
+        bool unasked;    /* no event was asked for: look before sleeping */
         bool processing; /* inside eg_process: no need to wake it */
         struct front_waiter *waiters;
 
@@ -407,8 +408,16 @@ void front_fail_all(struct eg_disk *d, int error);
 
 /* ---- process.c ----------------------------------------------------------- */
 
+/* Which responses, and whether an event is asked for when there is no more. */
+enum front_take {
+        FRONT_TAKE_ALL,   /* all, and it is */
+        FRONT_TAKE_SOME,  /* a few, if the backend goes on meanwhile; it is, or
+                             d->unasked says that it was not */
+        FRONT_TAKE_FOUND, /* a few likewise, and it is not */
+};
+
 /* Events, responses, xenstore, timer, dispatch, publish. */
-void front_process(struct eg_disk *d);
+void front_process(struct eg_disk *d, enum front_take take);
 /* Runs the callbacks that are due, without the lock; their number. */
 int front_run_callbacks(struct eg_disk *d);
 /* Only the rings, and without asking for an event; no system call unless

@@ -70,15 +70,18 @@ static uint64_t own_bytes(const struct front_part *p)
         return p->along ? p->own_bytes : p->len_bytes;
 }
 
-/* Both ends look, so they run at the same time, on two processors. */
+/* At the same time, on two processors: both ends look, or each goes on while
+ * the other does. */
 static bool is_read_elsewhere(const struct eg_disk *d,
                               const struct front_part *p)
 {
         const struct front_ring *r = &p->queue->ring;
 
-        return d->polls &&
-               (p->len_bytes <= COPY_SHORT_BYTES ? front_ring_peer_looks(r)
-                                                 : front_ring_peer_is_far(r));
+        if (!d->polls && !front_ring_peer_overlaps(r))
+                return false;
+        if (p->len_bytes > COPY_SHORT_BYTES)
+                return front_ring_peer_is_far(r);
+        return front_ring_peer_looks(r) || front_ring_peer_overlaps(r);
 }
 
 void front_merge_to_pages(const struct eg_disk *d, const struct front_part *p)

@@ -9,9 +9,14 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+/* Answers taken at once where the backend runs at the same time and could fall
+ * asleep: what is submitted in their place keeps it awake. */
+#define TAKE_FEW 2u
+
 /* The bytes of the next answer come nearer while those of one are copied. */
 static bool take_some(struct eg_disk *d, struct front_queue *q, uint32_t n)
 {
+        bool fetches = d->polls || front_ring_peer_overlaps(&q->ring);
         struct front_part *p = NULL, *next;
         struct blk_response rsp;
         int status = 0;
@@ -22,7 +27,7 @@ static bool take_some(struct eg_disk *d, struct front_queue *q, uint32_t n)
                 front_ring_take(&q->ring, &rsp);
                 next = front_shadow_match(&q->shadow, &rsp, q->ring.req_pushed,
                                           &why);
-                if (d->polls && next && next->wire_op == BLK_READ &&
+                if (fetches && next && next->wire_op == BLK_READ &&
                     !next->direct)
                         copy_fetch(next->mem[0], next->len_bytes);
                 if (p)
@@ -39,31 +44,51 @@ static bool take_some(struct eg_disk *d, struct front_queue *q, uint32_t n)
         return true;
 }
 
-/* ask: for an event when there is no more. */
-static void take_queue(struct eg_disk *d, struct front_queue *q, bool ask)
+static uint32_t at_most(const struct eg_disk *d, const struct front_queue *q,
+                        enum front_take take)
 {
+        if (take == FRONT_TAKE_ALL || d->polls)
+                return UINT32_MAX;
+        return front_ring_peer_overlaps(&q->ring) ? TAKE_FEW : UINT32_MAX;
+}
+
+static void take_queue(struct eg_disk *d, struct front_queue *q,
+                       enum front_take take)
+{
+        uint32_t most = at_most(d, q, take);
+
         do {
-                uint32_t n = front_ring_waiting(&q->ring);
+                uint32_t waiting = front_ring_waiting(&q->ring);
+                uint32_t n = (uint32_t)min_u64(waiting, most);
 
                 if (q->ring.broken) {
                         front_broken(d, "more responses than requests");
                         return;
                 }
+                if (n)
+                        front_ring_batch(&q->ring, waiting);
                 if (!take_some(d, q, n))
                         return;
-        } while (ask && front_ring_final_check(&q->ring));
+                most -= n;
+                if (!most) {
+                        d->unasked = true;
+                        return;
+                }
+        } while (take != FRONT_TAKE_FOUND && front_ring_final_check(&q->ring));
 }
 
 /* A response that cannot be ends the disk, and its queues. */
-static void take_responses(struct eg_disk *d, bool ask)
+static void take_responses(struct eg_disk *d, enum front_take take)
 {
+        if (take != FRONT_TAKE_FOUND)
+                d->unasked = false;
         for (unsigned i = 0; i < d->nqueues && d->state == FRONT_CONNECTED; i++)
-                take_queue(d, &d->queue[i], ask);
+                take_queue(d, &d->queue[i], take);
 }
 
 void front_process_responses(struct eg_disk *d)
 {
-        take_responses(d, false);
+        take_responses(d, FRONT_TAKE_FOUND);
         front_dispatch(d);
         front_publish(d);
 }
@@ -72,7 +97,7 @@ void front_process_responses(struct eg_disk *d)
  * looked at: a backend that sends events without end costs one look each
  * (XSA-391). Ports of an earlier connection are left masked; they are
  * unbound. */
-static void take_events(struct eg_disk *d)
+static void take_events(struct eg_disk *d, enum front_take take)
 {
         int ports[FRONT_MAX_QUEUES];
         unsigned n = 0;
@@ -83,7 +108,7 @@ static void take_events(struct eg_disk *d)
                 if (++n >= d->nqueues)
                         break;
         }
-        take_responses(d, true);
+        take_responses(d, take);
         for (unsigned i = 0; i < d->nqueues; i++) {
                 for (unsigned j = 0; j < n; j++) {
                         if (ports[j] == d->queue[i].port)
@@ -140,20 +165,20 @@ static void poll_set(const struct eg_disk *d, struct pollfd fds[FDS])
                 fds[i].events = POLLIN;
 }
 
-void front_process(struct eg_disk *d)
+void front_process(struct eg_disk *d, enum front_take take)
 {
         struct pollfd fds[FDS];
 
         poll_set(d, fds);
-        if (poll(fds, FD_LEADER, 0) > 0) {
-                if (fds[FD_XS].revents)
-                        take_watches(d);
-                if (fds[FD_TIMER].revents)
-                        take_timeout(d);
-                if (fds[FD_EVTCHN].revents)
-                        take_events(d);
-        }
-        take_responses(d, true);
+        (void)poll(fds, FD_LEADER, 0);
+        if (fds[FD_XS].revents)
+                take_watches(d);
+        if (fds[FD_TIMER].revents)
+                take_timeout(d);
+        if (fds[FD_EVTCHN].revents)
+                take_events(d, take);
+        else
+                take_responses(d, take);
         front_dispatch(d);
         front_publish(d);
 }

@@ -52,24 +52,45 @@ static bool look_around(struct eg_disk *d, const bool *stop)
         return look.found;
 }
 
+/* After this the backend owes an event, or has sent one. */
+static bool ask(struct eg_disk *d)
+{
+        bool any = false;
+
+        d->unasked = false;
+        for (unsigned i = 0; i < d->nqueues; i++) {
+                struct front_ring *r = &d->queue[i].ring;
+
+                any |= front_ring_final_check(r) || r->broken;
+        }
+        return any;
+}
+
+static void wait_for_event(struct eg_disk *d, int timeout_ms)
+{
+        uint64_t start = clock_ns();
+
+        front_wait(d, timeout_ms);
+        polling_slept(&d->polling, start, clock_ns());
+}
+
 void front_wait_and_process(struct eg_disk *d, int timeout_ms, const bool *stop)
 {
-        uint64_t start;
+        /* A leader may leave at any time, and with it who looks. */
+        enum front_take take = stop ? FRONT_TAKE_ALL : FRONT_TAKE_SOME;
 
-        if (look_around(d, stop)) {
+        if ((d->unasked && any_response(d)) || look_around(d, stop)) {
                 if (++d->looks < LOOKS_PER_PROCESS) {
                         front_process_responses(d);
                         return;
                 }
-        } else if (timeout_ms) {
+        } else if (timeout_ms && !(d->unasked && ask(d))) {
                 /* What was found by looking since the last front_process has
                  * left its event pending: then this returns at once, and
                  * front_process asks for the next one. */
-                start = clock_ns();
-                front_wait(d, timeout_ms);
-                polling_slept(&d->polling, start, clock_ns());
+                wait_for_event(d, timeout_ms);
         }
         d->looks = 0;
         if (!stop || !*stop)
-                front_process(d);
+                front_process(d, take);
 }

@@ -97,6 +97,10 @@ bool back_ring_push(struct back_ring *r)
          * front_ring_final_check. */
         ring_fence_full();
         ring_distance_end(&r->distance, begin);
+        if (r->overlap.watches)
+                ring_overlap_end(
+                        &r->overlap,
+                        ring_load_once(ring_word(r->shared, RING_REQ_PROD)));
         if (!ring_event_due(
                     old, r->rsp_prod,
                     ring_load_once(ring_word(r->shared, RING_RSP_EVENT))))

@@ -5,6 +5,7 @@
 #define EVERGRANT_RING_BACK_RING_H
 
 #include "distance.h"
+#include "overlap.h"
 #include "request.h"
 
 /* Large enough for one request slot of any ABI. */
@@ -19,6 +20,7 @@ struct back_ring {
         uint32_t rsp_pushed; /* responses up to here are visible */
         uint32_t rsp_told;   /* … when the peer last wanted an event */
         struct ring_distance distance;
+        struct ring_overlap overlap;
         bool broken; /* the peer's index ran more than a ring ahead: nothing
                         is taken any more until a reconnect (XSA-39) */
 };
@@ -37,6 +39,11 @@ int back_ring_attach(struct back_ring *r, void *shared, unsigned order,
 /* Requests waiting to be taken; reads req_prod once. Sets broken, and returns
  * 0, if the peer claims more than a ring. */
 uint32_t back_ring_waiting(struct back_ring *r);
+/* The n that back_ring_waiting returned are taken now, as one batch. */
+static inline void back_ring_batch(struct back_ring *r, uint32_t n)
+{
+        ring_overlap_begin(&r->overlap, r->req_cons + n);
+}
 /* Copies the next slot; only after back_ring_waiting said there is one (one
  * call covers as many takes as it returned). */
 void back_ring_take(struct back_ring *r, uint8_t slot[BLK_SLOT_BYTES]);
@@ -55,6 +62,11 @@ bool back_ring_push(struct back_ring *r);
 static inline bool back_ring_peer_looks(const struct back_ring *r)
 {
         return r->rsp_pushed - r->rsp_told > r->slots;
+}
+/* So it does: it goes on while we do. */
+static inline bool back_ring_peer_overlaps(const struct back_ring *r)
+{
+        return ring_overlap_is_seen(&r->overlap);
 }
 /* The processor where it looked last is far away: lines that both write are
  * dear (common/copy.h). So far that it cannot be this one; but on a crowded

@@ -6,7 +6,7 @@
 #define EVERGRANT_RING_DISTANCE_H
 
 #include "common/clock.h"
-#include "common/util.h"
+#include "evidence.h"
 #include "ring_barrier.h"
 
 #define RING_DISTANCE_EVERY 8u /* pushes */
@@ -14,11 +14,6 @@
  * processors that have a cache in common, 110 to 200 between others; 25 to 35
  * when the line was still here. */
 #define RING_DISTANCE_FAR_NS 100u
-/* One in five is enough, because of the latter; now and then one is not: a
- * thread may have been put aside for a moment. */
-#define RING_DISTANCE_UP 4u
-#define RING_DISTANCE_MOST 32u
-#define RING_DISTANCE_FAR 16u
 
 struct ring_distance {
         uint32_t score;
@@ -36,11 +31,7 @@ static inline uint64_t ring_distance_begin(struct ring_distance *d)
 
 static inline void ring_distance_note(struct ring_distance *d, uint64_t ns)
 {
-        if (ns < RING_DISTANCE_FAR_NS)
-                d->score -= d->score > 0;
-        else
-                d->score = (uint32_t)min_u64(d->score + RING_DISTANCE_UP,
-                                             RING_DISTANCE_MOST);
+        ring_evidence_note(&d->score, ns >= RING_DISTANCE_FAR_NS);
 }
 
 /* After the push's fence. */
@@ -52,7 +43,7 @@ static inline void ring_distance_end(struct ring_distance *d, uint64_t begin_ns)
 
 static inline bool ring_distance_is_far(const struct ring_distance *d)
 {
-        return d->score >= RING_DISTANCE_FAR;
+        return ring_evidence_holds(d->score);
 }
 
 #endif

@@ -41,6 +41,10 @@ bool front_ring_push(struct front_ring *r)
          * back_ring_final_check. */
         ring_fence_full();
         ring_distance_end(&r->distance, begin);
+        if (r->overlap.watches)
+                ring_overlap_end(
+                        &r->overlap,
+                        ring_load_once(ring_word(r->shared, RING_RSP_PROD)));
         if (!ring_event_due(
                     old, r->req_prod,
                     ring_load_once(ring_word(r->shared, RING_REQ_EVENT))))

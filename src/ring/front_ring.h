@@ -4,6 +4,7 @@
 #define EVERGRANT_RING_FRONT_RING_H
 
 #include "distance.h"
+#include "overlap.h"
 #include "request.h"
 
 struct front_ring {
@@ -15,6 +16,7 @@ struct front_ring {
         uint32_t req_told;   /* … when the backend last wanted an event */
         uint32_t rsp_cons;   /* next response to take */
         struct ring_distance distance;
+        struct ring_overlap overlap;
         bool broken;
 };
 
@@ -40,6 +42,10 @@ static inline bool front_ring_peer_looks(const struct front_ring *r)
 {
         return r->req_pushed - r->req_told > r->slots;
 }
+static inline bool front_ring_peer_overlaps(const struct front_ring *r)
+{
+        return ring_overlap_is_seen(&r->overlap);
+}
 static inline bool front_ring_peer_is_far(const struct front_ring *r)
 {
         return ring_distance_is_far(&r->distance);
@@ -47,6 +53,11 @@ static inline bool front_ring_peer_is_far(const struct front_ring *r)
 /* Responses waiting; sets broken, and returns 0, if the backend claims more
  * than were asked. */
 uint32_t front_ring_waiting(struct front_ring *r);
+/* The n that front_ring_waiting returned are taken now, as one batch. */
+static inline void front_ring_batch(struct front_ring *r, uint32_t n)
+{
+        ring_overlap_begin(&r->overlap, r->rsp_cons + n);
+}
 /* Copies the next response once. */
 void front_ring_take(struct front_ring *r, struct blk_response *rsp);
 bool front_ring_final_check(struct front_ring *r);

@@ -10,7 +10,7 @@ for compiler in gcc clang; do
                 $compiler -std=gnu11 -D_GNU_SOURCE -fno-strict-aliasing $level \
                         -I"$src" -I"$EG_SOURCE/tests/hostile" \
                         -o "$T/fetch" "$EG_SOURCE"/tests/hostile/fetch_parse.c \
-                        "$EG_SOURCE"/tests/hostile/trap.c "$src"/ring/{back_ring,layout,request}.c ||
+                        "$EG_SOURCE"/tests/hostile/trap.c "$src"/ring/{back_ring,layout,overlap,request}.c ||
                         fail "$compiler $level does not compile it"
                 rc=0
                 "$T/fetch" >"$T/fetch.log" 2>&1 || rc=$?

@@ -179,6 +179,42 @@ static void a_far_guest_reads_elsewhere_where_there_is_room(void **state)
         far = false;
 }
 
+void __wrap_ring_overlap_use_now(struct ring_overlap_use *u);
+
+/* The I/O thread never leaves its processor: it stops only for the test. */
+void __wrap_ring_overlap_use_now(struct ring_overlap_use *u)
+{
+        *u = (struct ring_overlap_use){.now_ns = 1};
+}
+
+static bool last_was_for_elsewhere(struct rig *rig)
+{
+        return test_store_record(rig->store, test_store_count(rig->store) - 1)
+                .read_elsewhere;
+}
+
+/* The guest puts requests in while others are served. */
+static void who_goes_on_meanwhile_reads_elsewhere(void **state)
+{
+        struct rig *rig = *state;
+
+        assert_int_equal(rig_attach(rig, 0), 0);
+        test_store_stop_at(rig->store, 0);
+        put(&rig->rings[0], 1);
+        rig_push(&rig->rings[0]);
+        for (unsigned i = 0; i < 40 * RING_OVERLAP_EVERY; i++)
+                step(rig);
+        rig_until(test_store_stopped(rig->store));
+        assert_true(last_was_for_elsewhere(rig));
+        room = false;
+        for (unsigned i = 0; i < 10; i++)
+                step(rig);
+        rig_until(test_store_stopped(rig->store));
+        assert_false(last_was_for_elsewhere(rig));
+        room = true;
+        test_store_go(rig->store);
+}
+
 static int setup_looking(void **state)
 {
         int ret;
@@ -201,6 +237,7 @@ int main(void)
                         rig_teardown),
                 T(who_does_not_look_copies_for_itself),
                 T(a_far_guest_reads_elsewhere_where_there_is_room),
+                T(who_goes_on_meanwhile_reads_elsewhere),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,10 +30,32 @@ static void copies_what_memcpy_copies(void **state)
         }
 }
 
+__attribute__((noinline)) static void only_fetches(const void *p)
+{
+        copy_fetch(p, COPY_LINE_BYTES);
+}
+
+/* For fetch_is_kept.sh. */
+__attribute__((noinline)) void calls_what_only_fetches(const void *p);
+
+void calls_what_only_fetches(const void *p)
+{
+        only_fetches(p);
+}
+
+static void any_address_can_be_fetched(void **state)
+{
+        static const uint8_t page[COPY_FETCH_BYTES];
+
+        calls_what_only_fetches(page);
+        calls_what_only_fetches(NULL);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(copies_what_memcpy_copies),
+                cmocka_unit_test(any_address_can_be_fetched),
         };
 
         return cmocka_run_group_tests_name("copy", tests, NULL, NULL);

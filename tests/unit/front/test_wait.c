@@ -19,8 +19,7 @@ static struct eg_disk *open_polling(enum eg_polling mode)
 static bool event_asked(void)
 {
         const struct back_ring *r = &fake.ring;
-        uint32_t event =
-                *(const uint32_t *)ring_word(r->shared, RING_RSP_EVENT);
+        uint32_t event = ring_load_once(ring_word(r->shared, RING_RSP_EVENT));
 
         return event == r->rsp_prod + 1;
 }
@@ -67,6 +66,89 @@ void *__wrap_copy_past_caches(void *restrict dst, const void *restrict src,
         return memcpy(dst, src, len_bytes);
 }
 
+void __wrap_ring_overlap_use_now(struct ring_overlap_use *u);
+
+/* This thread never leaves its processor. */
+void __wrap_ring_overlap_use_now(struct ring_overlap_use *u)
+{
+        *u = (struct ring_overlap_use){.now_ns = 1};
+}
+
+static struct probe many[16];
+
+static void submit_many(struct eg_disk *d, unsigned n)
+{
+        for (unsigned i = 0; i < n; i++)
+                assert_int_equal(eg_submit(d, probe_io(&many[i], EG_READ, page,
+                                                       512, 512 * i * 2)),
+                                 0);
+        eg_kick(d);
+}
+
+/* Between each answer that is taken and the request in its place the backend
+ * answers once more. */
+static void run_together(struct eg_disk *d)
+{
+        struct probe p[2];
+
+        submit(d, &p[0]);
+        submit(d, &p[1]);
+        assert_int_equal(fake_serve(1, false), 1);
+        for (unsigned i = 0; i < 5 * RING_OVERLAP_EVERY; i++) {
+                while (!p[i % 2].calls)
+                        assert_true(eg_wait(d, 1000) >= 0);
+                assert_int_equal(fake_serve(1, false), 1);
+                submit(d, &p[i % 2]);
+        }
+        assert_int_equal(fake_serve(1, false), 1);
+        while (!p[0].calls || !p[1].calls)
+                assert_true(eg_wait(d, 1000) >= 0);
+        assert_int_equal(eg_process(d), 0);
+}
+
+static void a_backend_that_goes_on_is_kept_going(void **state)
+{
+        struct eg_disk *d = open_polling(EG_POLLING_OFF);
+
+        fake.hold = true;
+        submit_many(d, 8);
+        assert_int_equal(fake_serve(8, false), 8);
+        assert_int_equal(eg_wait(d, 1000), 8);
+        run_together(d);
+        submit_many(d, 8);
+        assert_int_equal(fake_serve(7, false), 7);
+        assert_int_equal(eg_wait(d, 1000), 2);
+        assert_int_equal(eg_wait(d, 1000), 2);
+        assert_int_equal(eg_wait(d, 1000), 2);
+        assert_false(event_asked());
+        assert_int_equal(eg_wait(d, 1000), 1);
+        assert_int_equal(eg_wait(d, 0), 0);
+        assert_true(event_asked());
+        fake_serve(1, false);
+        submit_many(d, 7);
+        fake_serve(7, false);
+        assert_int_equal(eg_process(d), 8);
+        assert_true(event_asked());
+        eg_close(d);
+}
+
+static void what_it_reads_is_written_past_the_caches(void **state)
+{
+        struct eg_disk *d = open_polling(EG_POLLING_OFF);
+        struct probe p;
+
+        fake.hold = true;
+        run_together(d);
+        past_caches = 0;
+        assert_int_equal(eg_submit(d, probe_io(&p, EG_WRITE, page, 4096, 0)),
+                         0);
+        assert_true(past_caches > 0);
+        eg_kick(d);
+        fake_serve(1, false);
+        assert_int_equal(eg_wait(d, 1000), 1);
+        eg_close(d);
+}
+
 /* Written, and answered by a backend that asks for no event. */
 static void write_one(struct eg_disk *d)
 {
@@ -106,6 +188,40 @@ static void what_is_read_elsewhere_is_written_past_the_caches(void **state)
 {
         assert_true(written_past_caches(EG_POLLING_ON) > 0);
         assert_int_equal(written_past_caches(EG_POLLING_OFF), 0);
+}
+
+/* NULL: no event was asked for within 10 s. */
+static void *serve_when_asked(void *arg)
+{
+        struct timespec t = {0, 1000000};
+        bool asked = event_asked();
+
+        for (unsigned i = 0; i < 10000 && !asked; i++) {
+                nanosleep(&t, NULL);
+                asked = event_asked();
+        }
+        fake_serve(1, false);
+        fake_event();
+        return asked ? arg : NULL;
+}
+
+/* Nobody asked for an event when the last of a few was taken. */
+static void whoever_sleeps_after_a_few_is_woken(void **state)
+{
+        struct eg_disk *d = open_polling(EG_POLLING_OFF);
+        pthread_t t;
+        void *ret;
+
+        fake.hold = true;
+        run_together(d);
+        submit_many(d, 3);
+        assert_int_equal(fake_serve(2, false), 2);
+        assert_int_equal(eg_wait(d, 1000), 2);
+        pthread_create(&t, NULL, serve_when_asked, d);
+        assert_int_equal(eg_wait(d, -1), 1);
+        pthread_join(t, &ret);
+        assert_ptr_equal(ret, d);
+        eg_close(d);
 }
 
 static void *serve_later(void *arg)
@@ -204,7 +320,10 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(a_response_is_found_by_looking_and_no_event_asked_for),
                 T(what_is_read_elsewhere_is_written_past_the_caches),
+                T(a_backend_that_goes_on_is_kept_going),
+                T(what_it_reads_is_written_past_the_caches),
                 T(whoever_sleeps_is_woken),
+                T(whoever_sleeps_after_a_few_is_woken),
                 T(without_news_it_ends_with_nothing),
                 T(looking_does_not_hide_the_rest_of_the_world),
                 T(a_broken_ring_ends_the_wait),

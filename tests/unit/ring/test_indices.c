@@ -372,7 +372,7 @@ static void far_is_a_matter_of_time_alone(void **state)
         b.distance.score = f.distance.score = 0;
         assert_false(back_ring_peer_is_far(&b));
         assert_false(front_ring_peer_is_far(&f));
-        b.distance.score = f.distance.score = RING_DISTANCE_MOST;
+        b.distance.score = f.distance.score = RING_EVIDENCE_MOST;
         assert_false(front_ring_final_check(&f));
         assert_false(back_ring_final_check(&b));
         assert_true(back_ring_peer_is_far(&b));
