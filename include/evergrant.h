@@ -258,15 +258,18 @@ EG_API void eg_kick(struct eg_disk *disk);
  * not read from it. */
 EG_API int eg_fd(struct eg_disk *disk);
 /* Takes responses, follows the backend's state, runs done callbacks, puts
- * waiting I/O on the ring and kicks. Never blocks on I/O. The number of
- * callbacks that it ran, or, once there is none, ENODEV or EIO if the disk is
- * gone or broken. */
+ * waiting I/O on the ring and kicks. Never blocks on I/O. While the backend
+ * goes on at the same time: a few answers and their callbacks at a time, so
+ * that what these submit keeps it awake. The number of callbacks that it ran,
+ * or, once there is none, ENODEV or EIO if the disk is gone or broken. */
 EG_API int eg_process(struct eg_disk *disk);
 /* Waits for at most timeout_ms (-1: no limit) until eg_process has something
  * to do, then does it; returns what that returns, 0 if there was nothing. Looks
  * at the ring before it sleeps (eg_options.polling), which poll(2) on eg_fd
- * cannot. A program uses one or the other: after eg_wait, call eg_process once
- * before you poll eg_fd. One thread at a time. */
+ * cannot. While the backend goes on at the same time it takes two answers and
+ * leaves the others to the next call: submit and kick in between, and neither
+ * end falls asleep. A program uses one or the other: after eg_wait, call
+ * eg_process once before you poll eg_fd. One thread at a time. */
 EG_API int eg_wait(struct eg_disk *disk, int timeout_ms);
 
 /* ---- buffers that are shared already ------------------------------------- */

@@ -21,6 +21,10 @@ void eg_kick(struct eg_disk *d)
         pthread_mutex_unlock(&d->lock);
 }
 
+/* Rounds of a few answers in one eg_process: its caller has other things to
+ * look at. */
+#define ROUNDS_PER_PROCESS 64u
+
 int eg_fd(struct eg_disk *d)
 {
         return d->epoll_fd;
@@ -39,15 +43,38 @@ static int finish(struct eg_disk *d)
         return ran;
 }
 
+static int process_more(struct eg_disk *d, enum front_take take, int ran)
+{
+        int more;
+
+        d->processing = true;
+        front_process_responses(d, take);
+        d->processing = false;
+        more = finish(d);
+        return ran > 0 && more < 0 ? ran : ran + more;
+}
+
+/* What the callbacks of a few answers submit keeps the backend awake while the
+ * next few are taken. In the end all are, and an event is asked for. */
+static int go_on(struct eg_disk *d, int ran)
+{
+        for (unsigned i = 0;
+             i < ROUNDS_PER_PROCESS && d->unasked && front_any_response(d); i++)
+                ran = process_more(d, FRONT_TAKE_FOUND, ran);
+        return process_more(d, FRONT_TAKE_ALL, ran);
+}
+
 int eg_process(struct eg_disk *d)
 {
         int ran;
 
         pthread_mutex_lock(&d->lock);
         d->processing = true;
-        front_process(d, FRONT_TAKE_ALL);
+        front_process(d, FRONT_TAKE_SOME);
         d->processing = false;
         ran = finish(d);
+        if (d->unasked)
+                ran = go_on(d, ran);
         pthread_mutex_unlock(&d->lock);
         return ran;
 }

@@ -420,13 +420,14 @@ enum front_take {
 void front_process(struct eg_disk *d, enum front_take take);
 /* Runs the callbacks that are due, without the lock; their number. */
 int front_run_callbacks(struct eg_disk *d);
-/* Only the rings, and without asking for an event; no system call unless
- * the backend wants one. */
-void front_process_responses(struct eg_disk *d);
+/* Only the rings; no system call unless the backend wants one. */
+void front_process_responses(struct eg_disk *d, enum front_take take);
 /* Polls for up to timeout_ms (-1: no limit) without the lock. */
 void front_wait(struct eg_disk *d, int timeout_ms);
 
 /* ---- wait.c -------------------------------------------------------------- */
+
+bool front_any_response(struct eg_disk *d);
 
 /* Looks around, then waits for up to timeout_ms, then processes. Ends early
  * when *stop (may be NULL) becomes true: another thread did the work. */

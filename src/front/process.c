@@ -86,9 +86,9 @@ static void take_responses(struct eg_disk *d, enum front_take take)
                 take_queue(d, &d->queue[i], take);
 }
 
-void front_process_responses(struct eg_disk *d)
+void front_process_responses(struct eg_disk *d, enum front_take take)
 {
-        take_responses(d, FRONT_TAKE_FOUND);
+        take_responses(d, take);
         front_dispatch(d);
         front_publish(d);
 }

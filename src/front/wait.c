@@ -10,7 +10,7 @@
  * timer's descriptors are looked at too. */
 #define LOOKS_PER_PROCESS 64u
 
-static bool any_response(struct eg_disk *d)
+bool front_any_response(struct eg_disk *d)
 {
         for (unsigned i = 0; i < d->nqueues; i++) {
                 struct front_ring *r = &d->queue[i].ring;
@@ -33,7 +33,7 @@ static bool look_around(struct eg_disk *d, const bool *stop)
         polling_look_begin(&look, window_ns, now);
         for (;;) {
                 for (unsigned i = 0; i < POLLING_LOOKS && !look.found; i++) {
-                        look.found = any_response(d);
+                        look.found = front_any_response(d);
                         if (!look.found)
                                 polling_relax();
                 }
@@ -79,9 +79,9 @@ void front_wait_and_process(struct eg_disk *d, int timeout_ms, const bool *stop)
         /* A leader may leave at any time, and with it who looks. */
         enum front_take take = stop ? FRONT_TAKE_ALL : FRONT_TAKE_SOME;
 
-        if ((d->unasked && any_response(d)) || look_around(d, stop)) {
+        if ((d->unasked && front_any_response(d)) || look_around(d, stop)) {
                 if (++d->looks < LOOKS_PER_PROCESS) {
-                        front_process_responses(d);
+                        front_process_responses(d, FRONT_TAKE_FOUND);
                         return;
                 }
         } else if (timeout_ms && !(d->unasked && ask(d))) {

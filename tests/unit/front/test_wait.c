@@ -132,6 +132,48 @@ static void a_backend_that_goes_on_is_kept_going(void **state)
         eg_close(d);
 }
 
+static uint32_t published[8];
+static unsigned answers;
+
+/* Asks once more, and notes what the backend has been told of. */
+static void ask_again(struct eg_io *io, int error)
+{
+        struct probe *p = (struct probe *)io;
+        struct eg_disk *d = io->user;
+
+        published[answers++] =
+                ring_load_once(ring_word(fake.ring.shared, RING_REQ_PROD));
+        assert_int_equal(error, 0);
+        assert_int_equal(eg_submit(d, probe_io(p, EG_READ, page, 512, 0)), 0);
+}
+
+/* Also without eg_wait: what the first few callbacks submit is told before the
+ * last few answers are taken. */
+static void who_polls_keeps_it_going_too(void **state)
+{
+        struct eg_disk *d = open_polling(EG_POLLING_OFF);
+
+        fake.hold = true;
+        run_together(d);
+        for (unsigned i = 0; i < 8; i++) {
+                probe_io(&many[i], EG_READ, page, 512, 0);
+                many[i].io.done = ask_again;
+                many[i].io.user = d;
+                assert_int_equal(eg_submit(d, &many[i].io), 0);
+        }
+        eg_kick(d);
+        assert_int_equal(fake_serve(8, false), 8);
+        answers = 0;
+        assert_int_equal(eg_process(d), 8);
+        assert_int_equal(answers, 8);
+        for (unsigned i = 2; i < 8; i++)
+                assert_int_equal(published[i] - published[0], i / 2 * 2);
+        assert_true(event_asked());
+        assert_int_equal(fake_serve(8, false), 8);
+        assert_int_equal(eg_process(d), 8);
+        eg_close(d);
+}
+
 static void what_it_reads_is_written_past_the_caches(void **state)
 {
         struct eg_disk *d = open_polling(EG_POLLING_OFF);
@@ -321,6 +363,7 @@ int main(void)
                 T(a_response_is_found_by_looking_and_no_event_asked_for),
                 T(what_is_read_elsewhere_is_written_past_the_caches),
                 T(a_backend_that_goes_on_is_kept_going),
+                T(who_polls_keeps_it_going_too),
                 T(what_it_reads_is_written_past_the_caches),
                 T(whoever_sleeps_is_woken),
                 T(whoever_sleeps_after_a_few_is_woken),
