@@ -21,10 +21,6 @@ void eg_kick(struct eg_disk *d)
         pthread_mutex_unlock(&d->lock);
 }
 
-/* Rounds of a few answers in one eg_process: its caller has other things to
- * look at. */
-#define ROUNDS_PER_PROCESS 64u
-
 int eg_fd(struct eg_disk *d)
 {
         return d->epoll_fd;
@@ -43,6 +39,10 @@ static int finish(struct eg_disk *d)
         return ran;
 }
 
+/* Rounds of a few answers in one eg_process: its caller has other things to
+ * look at. */
+#define ROUNDS_PER_PROCESS 64u
+
 static int process_more(struct eg_disk *d, enum front_take take, int ran)
 {
         int more;
@@ -51,7 +51,7 @@ static int process_more(struct eg_disk *d, enum front_take take, int ran)
         front_process_responses(d, take);
         d->processing = false;
         more = finish(d);
-        return ran > 0 && more < 0 ? ran : ran + more;
+        return ran && more < 0 ? ran : ran + more;
 }
 
 /* What the callbacks of a few answers submit keeps the backend awake while the
