@@ -31,12 +31,24 @@ static inline uint64_t clock_thread_cpu_ns(void)
         return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Times that this thread had to leave its processor to another one. */
+/* Times that this thread has left its processor: by itself, and because
+ * another one was to have it. */
+struct clock_leaves {
+        uint64_t slept, preempted;
+};
+
+static inline struct clock_leaves clock_thread_leaves(void)
+{
+        struct rusage u = {0};
+
+        (void)getrusage(RUSAGE_THREAD, &u);
+        return (struct clock_leaves){.slept = (uint64_t)u.ru_nvcsw,
+                                     .preempted = (uint64_t)u.ru_nivcsw};
+}
+
 static inline uint64_t clock_preemptions(void)
 {
-        struct rusage u;
-
-        return getrusage(RUSAGE_THREAD, &u) ? 0 : (uint64_t)u.ru_nivcsw;
+        return clock_thread_leaves().preempted;
 }
 
 #endif

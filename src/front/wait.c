@@ -12,6 +12,8 @@
 
 bool front_any_response(struct eg_disk *d)
 {
+        if (d->state != FRONT_CONNECTED)
+                return false;
         for (unsigned i = 0; i < d->nqueues; i++) {
                 struct front_ring *r = &d->queue[i].ring;
 

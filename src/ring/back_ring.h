@@ -63,7 +63,7 @@ static inline bool back_ring_peer_looks(const struct back_ring *r)
 {
         return r->rsp_pushed - r->rsp_told > r->slots;
 }
-/* So it does: it goes on while we do. */
+/* So it does, whether it looks or not: it was seen to go on while we did. */
 static inline bool back_ring_peer_overlaps(const struct back_ring *r)
 {
         return ring_overlap_is_seen(&r->overlap);

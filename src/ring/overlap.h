@@ -7,6 +7,7 @@
 #ifndef EVERGRANT_RING_OVERLAP_H
 #define EVERGRANT_RING_OVERLAP_H
 
+#include "common/clock.h"
 #include "evidence.h"
 
 /* Batches: a sample is a few system calls. */
@@ -21,7 +22,7 @@
 /* Of the calling thread. */
 struct ring_overlap_use {
         uint64_t now_ns, cpu_ns;
-        uint64_t slept, preempted; /* times that it left its processor */
+        struct clock_leaves leaves;
 };
 
 struct ring_overlap {

@@ -7,6 +7,7 @@
 
 #include "ring/back_ring.h"
 #include "ring/front_ring.h"
+#include "ring/ring_index.h"
 
 #define MS 1000000u
 
@@ -69,9 +70,9 @@ static void what_moved_while_we_were_off_says_nothing(void **state)
                 work();
                 ring_overlap_sample(&o, 7, &use);
                 if (i % 2)
-                        use.slept++;
+                        use.leaves.slept++;
                 else
-                        use.preempted++;
+                        use.leaves.preempted++;
                 ring_overlap_result(&o, 8, &use);
         }
         assert_false(ring_overlap_is_seen(&o));
@@ -82,7 +83,7 @@ static void who_shares_a_processor_with_others_sees_nothing(void **state)
 {
         batches(10, 1);
         assert_true(ring_overlap_is_seen(&o));
-        use.preempted++;
+        use.leaves.preempted++;
         use.now_ns += 3 * MS;
         batch(1);
         assert_false(ring_overlap_is_seen(&o));
@@ -95,12 +96,12 @@ static void who_shares_a_processor_with_others_sees_nothing(void **state)
 static void who_slept_or_was_off_for_a_moment_goes_on(void **state)
 {
         batches(10, 1);
-        use.preempted++;
+        use.leaves.preempted++;
         use.now_ns += 50000;
         batch(1);
         assert_true(ring_overlap_is_seen(&o));
-        use.preempted++;
-        use.slept++;
+        use.leaves.preempted++;
+        use.leaves.slept++;
         use.now_ns += 3 * MS;
         batch(1);
         assert_true(ring_overlap_is_seen(&o));
@@ -141,6 +142,34 @@ static void each_end_looks_now_and_then(void **state)
         assert_false(front_ring_peer_overlaps(&f));
 }
 
+/* Whatever a peer writes where it is only looked at: the push says nothing of
+ * it, the next look at the ring does. */
+static void an_impossible_index_breaks_no_push(void **state)
+{
+        static const uint32_t lies[] = {33, 0x7fffffff, 0xffffffff};
+        struct front_ring f;
+        struct back_ring b;
+
+        for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
+                front_ring_init(&f, page, 0, BLK_ABI_NATIVE);
+                back_ring_init(&b, page, 0, BLK_ABI_NATIVE);
+                ring_overlap_sample(&b.overlap, 0, &use);
+                ring_overlap_sample(&f.overlap, 0, &use);
+                page[RING_REQ_PROD] = page[RING_RSP_PROD] = lies[i];
+                (void)back_ring_push(&b);
+                assert_false(b.overlap.watches);
+                assert_false(b.broken);
+                assert_int_equal(back_ring_waiting(&b), 0);
+                assert_true(b.broken);
+                page[RING_RSP_PROD] = lies[i];
+                (void)front_ring_push(&f);
+                assert_false(f.overlap.watches);
+                assert_false(f.broken);
+                assert_int_equal(front_ring_waiting(&f), 0);
+                assert_true(f.broken);
+        }
+}
+
 /* A use of this thread's own, of which the parts are about right. */
 static void a_threads_use_is_its_own(void **state)
 {
@@ -153,8 +182,8 @@ static void a_threads_use_is_its_own(void **state)
         assert_true(b.now_ns - a.now_ns >= 1000000);
         assert_true(b.cpu_ns >= a.cpu_ns);
         assert_true(b.cpu_ns - a.cpu_ns < b.now_ns - a.now_ns);
-        assert_true(b.slept > a.slept);
-        assert_true(b.preempted >= a.preempted);
+        assert_true(b.leaves.slept > a.leaves.slept);
+        assert_true(b.leaves.preempted >= a.leaves.preempted);
 }
 
 #define T(f) cmocka_unit_test_setup(f, fresh)
@@ -168,6 +197,7 @@ int main(void)
                 T(who_shares_a_processor_with_others_sees_nothing),
                 T(who_slept_or_was_off_for_a_moment_goes_on),
                 T(each_end_looks_now_and_then),
+                T(an_impossible_index_breaks_no_push),
                 T(a_threads_use_is_its_own),
         };
 
