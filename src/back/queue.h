@@ -117,6 +117,10 @@ bool back_service_look(struct back_queue *q);
 /* The thread is going to sleep: asks for an event. True: something came. */
 bool back_service_ask(struct back_queue *q);
 
+/* serve.c. r is parsed and has its steps; it ends in back_respond(), now or
+ * later. */
+void back_serve(struct back_request *r);
+
 /* answer.c. What a request has moved, if it was ok. */
 void back_count(struct back_stats *s, const struct blk_request *b, bool ok);
 /* Ends r: its row is free. Not visible to the guest before the next push. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of requests, top to bottom: a kick, drain the ring, parse a copy,
- * reach the data, ask the store, let the data go, respond; every so often, and
- * at the end of the loop's turn: push, notify; and once then: look again.
+ * serve it (serve.c), every so often, and at the end of the loop's turn: push,
+ * notify (answer.c); and once then: look again.
  *
  * What the protocol leaves open:
  * - A flush with segments is a flush, then the write, as Linux and QEMU do
@@ -14,16 +14,10 @@
  * responses become visible (answer.c); that difference is the latency
  * counted. */
 #include "common/clock.h"
-#include "common/copy.h"
 #include "crowd.h"
 #include "queue.h"
 #include "stats.h"
 #include "thread.h"
-
-#include <errno.h>
-
-static void start(struct back_request *r);
-static void finish(struct back_request *r, int error);
 
 /* ---- drain ---------------------------------------------------------------*/
 
@@ -62,7 +56,7 @@ static void start_barrier(struct back_queue *q)
 {
         if (q->barrier && q->barrier->state == BACK_WAIT_DRAIN &&
             q->inflight == 1)
-                start(q->barrier);
+                back_serve(q->barrier);
 }
 
 /* The next request, parsed; NULL if that was the end of it, or if it waits. */
@@ -104,33 +98,64 @@ static struct back_request *take_one(struct back_queue *q)
         return r;
 }
 
+/* Requests that are taken before the first of them is served. The walks of the
+ * page tables to their places on the disk then go on together; one by one they
+ * cost as much as the copies. */
+#define AHEAD 8u
+
+/* Some more, after the n that w has. How many it has then. */
+static unsigned take_some(struct back_queue *q,
+                          struct back_request *w[AHEAD + 1], unsigned n,
+                          uint32_t *left)
+{
+        uint64_t at_bytes[AHEAD + 1];
+        unsigned places = 0;
+
+        for (; *left && n <= AHEAD && may_take(q); --*left) {
+                struct back_request *r = take_one(q);
+
+                if (!r)
+                        continue;
+                w[n++] = r;
+                at_bytes[places++] = r->blk.sector * SECTOR_BYTES;
+        }
+        if (places)
+                store_expect(q->store, at_bytes, places);
+        return n;
+}
+
 /* With the address of the one after it, which the store can fetch meanwhile. */
-static void start_before(struct back_request *r,
+static void serve_before(struct back_request *r,
                          const struct back_request *next)
 {
-        if (!r)
-                return;
         r->io.soon_len_bytes = 0;
         if (next && next->blk.op == BLK_READ) {
                 r->io.soon_offset_bytes = next->blk.sector * SECTOR_BYTES;
                 r->io.soon_len_bytes =
                         (uint32_t)(next->blk.sectors * SECTOR_BYTES);
         }
-        start(r);
+        back_serve(r);
+        back_push_early(r->q);
 }
 
 static void take_all(struct back_queue *q, uint32_t left)
 {
-        struct back_request *r = NULL;
+        struct back_request *w[AHEAD + 1];
+        unsigned n = take_some(q, w, 0, &left);
 
-        for (; left && may_take(q); left--) {
-                struct back_request *next = take_one(q);
+        while (n) {
+                struct back_request *last = w[n - 1];
 
-                start_before(r, next);
-                r = next;
-                back_push_early(q);
+                for (unsigned i = 0; i + 1 < n; i++)
+                        serve_before(w[i], w[i + 1]);
+                /* It is served when the one after it is known. */
+                w[0] = last;
+                n = take_some(q, w, 1, &left);
+                if (n == 1) {
+                        serve_before(last, NULL);
+                        n = 0;
+                }
         }
-        start_before(r, NULL);
 }
 
 static void start_waiting(struct back_queue *q)
@@ -141,7 +166,7 @@ static void start_waiting(struct back_queue *q)
                 q->waiting = r->next;
                 if (!q->waiting)
                         q->waiting_last = &q->waiting;
-                start(r);
+                back_serve(r);
         }
 }
 
@@ -183,100 +208,6 @@ void back_service_run(struct back_queue *q)
         back_account(q);
         note_broken(q);
         back_thread_mark(q);
-}
-
-/* ---- serve ---------------------------------------------------------------*/
-
-/* At the same time, on two processors: both ends look, or each is seen to go
- * on while the other does, where there is a processor for each. */
-static bool runs_with_us(const struct back_queue *q)
-{
-        return (q->looks && back_ring_peer_looks(&q->ring)) ||
-               (q->apart && back_ring_peer_overlaps(&q->ring));
-}
-
-static bool is_read_elsewhere(const struct back_queue *q, uint64_t len_bytes)
-{
-        if (len_bytes <= COPY_SHORT_BYTES && runs_with_us(q))
-                return true;
-        return q->apart && back_ring_peer_is_far(&q->ring);
-}
-
-static void next_step(struct back_request *r)
-{
-        struct store_req *io = &r->io;
-
-        if (!r->nsteps) {
-                finish(r, 0);
-                return;
-        }
-        io->op = *r->steps++;
-        io->secure = r->blk.secure;
-        r->nsteps--;
-        io->offset_bytes = r->blk.sector * SECTOR_BYTES;
-        io->len_bytes = r->blk.sectors * SECTOR_BYTES;
-        io->iov = r->iov;
-        io->niov = r->niov;
-        io->read_elsewhere = is_read_elsewhere(r->q, io->len_bytes);
-        if (io->op == STORE_FLUSH)
-                io->offset_bytes = io->len_bytes = 0;
-        if (io->op == STORE_FLUSH || io->op == STORE_DISCARD) {
-                io->iov = NULL;
-                io->niov = 0;
-        }
-        store_submit(r->q->store, io);
-}
-
-static void store_done(struct store_req *io, int error)
-{
-        struct back_request *r = io->arg;
-
-        if (error)
-                finish(r, error);
-        else
-                next_step(r);
-}
-
-static void start(struct back_request *r)
-{
-        struct back_queue *q = r->q;
-
-        switch (r->blk.nsegs ? back_data_get(r) : BACK_DATA_READY) {
-        case BACK_DATA_READY:
-                r->state = BACK_AT_STORE;
-                r->io.done = store_done;
-                r->io.arg = r;
-                next_step(r);
-                return;
-        case BACK_DATA_WAIT:
-                r->state = BACK_WAIT_BOUNCE;
-                r->next = NULL;
-                *q->waiting_last = r;
-                q->waiting_last = &r->next;
-                return;
-        case BACK_DATA_BAD:
-                stat_add(&q->stats.bad_grants, 1);
-                back_respond(r, BLK_ERROR);
-                return;
-        }
-}
-
-static void finish(struct back_request *r, int error)
-{
-        struct back_queue *q = r->q;
-
-        if (r->blk.nsegs) {
-                int put = back_data_put(r, !error);
-
-                if (put) {
-                        stat_add(&q->stats.bad_grants, 1);
-                        error = put;
-                }
-        }
-        back_count(&q->stats, &r->blk, !error);
-        back_respond(r, !error                 ? BLK_OKAY
-                        : error == -EOPNOTSUPP ? BLK_EOPNOTSUPP
-                                               : BLK_ERROR);
 }
 
 /* ---- look again ----------------------------------------------------------*/

@@ -179,4 +179,5 @@ const struct store_ops store_ram_ops = {
         .queue_open = ram_queue_open,
         .queue_close = ram_queue_close,
         .submit = ram_submit,
+        .expect = ram_expect,
 };

@@ -81,6 +81,8 @@ static inline struct ram *to_ram(struct store *s)
 }
 
 void ram_submit(struct store_queue *q, struct store_req *r);
+void ram_expect(struct store_queue *q, const uint64_t *offset_bytes,
+                unsigned n);
 void ram_discard(struct ram_queue *q, struct store_req *r);
 /* Gives back the memory of the extents from first to before end, which no view
  * has any more since `was`, that may be the present one. Waits for who is

@@ -177,6 +177,22 @@ static void copy(struct ram_queue *q, struct store_req *r)
         r->done(r, ret);
 }
 
+/* One line of each, one right after the other: the processor walks the page
+ * tables to several at a time, and each line is in the cache when the rest of
+ * its page is fetched. */
+void ram_expect(struct store_queue *head, const uint64_t *offset_bytes,
+                unsigned n)
+{
+        struct ram_queue *q = container_of(head, struct ram_queue, head);
+        const struct ram_view *v;
+
+        ram_copy_begin(q);
+        v = current_view(q);
+        for (unsigned i = 0; i < n; i++)
+                fetch_from_disk(v, offset_bytes[i], COPY_LINE_BYTES);
+        ram_copy_end(q);
+}
+
 void ram_submit(struct store_queue *head, struct store_req *r)
 {
         struct ram_queue *q = container_of(head, struct ram_queue, head);

@@ -171,3 +171,10 @@ void store_submit(struct store_queue *q, struct store_req *r)
         }
         q->store->ops->submit(q, r);
 }
+
+void store_expect(struct store_queue *q, const uint64_t *offset_bytes,
+                  unsigned n)
+{
+        if (q->store->ops->expect)
+                q->store->ops->expect(q, offset_bytes, n);
+}

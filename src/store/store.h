@@ -83,6 +83,10 @@ int store_resize(struct store *s, uint64_t size_bytes, struct err *e);
 int store_queue_open(struct store *s, struct loop *l, struct store_queue **q);
 void store_queue_close(struct store_queue *q); /* idle; accepts NULL */
 void store_submit(struct store_queue *q, struct store_req *r);
+/* There is probably something read or written next, in this order: a hint, any
+ * values are right. */
+void store_expect(struct store_queue *q, const uint64_t *offset_bytes,
+                  unsigned n);
 
 /* What a driver fills in (store.c dispatches). Each member is called as the
  * function of that name above says; NULL is not allowed unless it says so. */
@@ -97,6 +101,9 @@ struct store_ops {
                           struct store_queue **q);
         void (*queue_close)(struct store_queue *q);
         void (*submit)(struct store_queue *q, struct store_req *r);
+        /* NULL: has no use for it */
+        void (*expect)(struct store_queue *q, const uint64_t *offset_bytes,
+                       unsigned n);
 };
 struct store { /* the head of every driver's own struct */
         const struct store_ops *ops;

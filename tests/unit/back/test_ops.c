@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What each operation asks of the store, and how it is answered. */
-#include "back/crowd.h"
 #include "rig.h"
 
 #include <errno.h>
@@ -127,64 +126,6 @@ static void a_barrier_waits_and_holds_back(void **state)
                         assert_int_equal(rig_await(r).id, i);
         }
         assert_int_equal(rig_stats(rig).barriers, 1);
-}
-
-/* A batch of n reads, of which all but one are done. */
-static void stop_before_the_last(struct rig *rig, unsigned n)
-{
-        struct rig_ring *r = &rig->rings[0];
-
-        test_store_stop_at(rig->store, n - 1);
-        for (unsigned i = 0; i < n; i++) {
-                struct blk_request req = rig_request(BLK_READ, i, i * 8, i, 1);
-
-                rig_put(r, &req);
-        }
-        rig_push(r);
-        rig_until(test_store_stopped(rig->store));
-}
-
-/* The frontend has something to do before the last of a batch is done. */
-static void responses_of_a_long_batch_come_early(void **state)
-{
-        enum { PUT = 12, EARLY = 8 };
-        struct rig *rig = *state;
-        struct rig_ring *r = &rig->rings[0];
-        unsigned events;
-
-        assert_int_equal(rig_attach(rig, 0), 0);
-        events = fake_port_events(r->remote_port);
-        stop_before_the_last(rig, PUT);
-        assert_int_equal(front_ring_waiting(&r->front), EARLY);
-        for (unsigned i = 0; i < EARLY; i++)
-                assert_int_equal(rig_await(r).id, i);
-        assert_int_equal(fake_port_events(r->remote_port), events + 1);
-        test_store_go(rig->store);
-        for (unsigned i = EARLY; i < PUT; i++)
-                assert_int_equal(rig_await(r).id, i);
-}
-
-/* Where processors are scarce a wake-up more is worse than a wait. */
-static void in_a_crowd_responses_come_together(void **state)
-{
-        enum { PUT = 12, CROWD = 4096 };
-        static bool counted[CROWD];
-        struct rig *rig = *state;
-        struct rig_ring *r = &rig->rings[0];
-
-        assert_int_equal(rig_attach(rig, 0), 0);
-        assert_true(crowd_has_room());
-        for (unsigned i = 0; i < CROWD; i++)
-                crowd_note(&counted[i], true);
-        assert_false(crowd_has_room());
-        stop_before_the_last(rig, PUT);
-        assert_int_equal(front_ring_waiting(&r->front), 0);
-        test_store_go(rig->store);
-        for (unsigned i = 0; i < PUT; i++)
-                assert_int_equal(rig_await(r).id, i);
-        for (unsigned i = 0; i < CROWD; i++)
-                crowd_note(&counted[i], false);
-        assert_true(crowd_has_room());
 }
 
 static void a_barrier_without_data_flushes(void **state)
@@ -407,8 +348,6 @@ int main(void)
                 T(data_lands_by_kept_grants_too),
                 T(flush_is_a_flush_and_with_data_flush_then_write),
                 T(a_barrier_waits_and_holds_back),
-                T(responses_of_a_long_batch_come_early),
-                T(in_a_crowd_responses_come_together),
                 T(a_barrier_without_data_flushes),
                 T(a_failed_flush_writes_nothing),
                 T(discard_reaches_the_store),

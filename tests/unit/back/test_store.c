@@ -13,6 +13,8 @@ struct test_store {
         uint8_t *data;
         struct test_store_record *records;
         unsigned nrecords, queues;
+        uint64_t *expected_bytes;
+        unsigned nexpected;
         bool hold;
         struct store_req *held[HELD];
         struct loop *loop;
@@ -67,8 +69,8 @@ static void submit(struct store_queue *q, struct store_req *r)
 
         pthread_mutex_lock(&t->lock);
         t->records[t->nrecords % RECORDS] = (struct test_store_record){
-                r->op,   r->offset_bytes, r->len_bytes,
-                r->niov, r->secure,       r->read_elsewhere};
+                r->op,     r->offset_bytes,   r->len_bytes, r->niov,
+                r->secure, r->read_elsewhere, t->nexpected};
         while (++t->nrecords == t->stop_at) {
                 t->nrecords--;
                 t->stopped = true;
@@ -81,6 +83,17 @@ static void submit(struct store_queue *q, struct store_req *r)
         pthread_mutex_unlock(&t->lock);
         if (!hold)
                 complete(t, r);
+}
+
+static void expect(struct store_queue *q, const uint64_t *offset_bytes,
+                   unsigned n)
+{
+        struct test_store *t = of(q->store);
+
+        pthread_mutex_lock(&t->lock);
+        for (unsigned i = 0; i < n; i++)
+                t->expected_bytes[t->nexpected++ % RECORDS] = offset_bytes[i];
+        pthread_mutex_unlock(&t->lock);
 }
 
 static void let_some(void *arg)
@@ -137,6 +150,7 @@ static const struct store_ops ops = {
         .queue_open = queue_open,
         .queue_close = queue_close,
         .submit = submit,
+        .expect = expect,
 };
 
 struct store *test_store_create(void)
@@ -148,6 +162,7 @@ struct store *test_store_create(void)
         t->head.keep_fd = -1;
         t->data = calloc(1, TEST_STORE_BYTES);
         t->records = calloc(RECORDS, sizeof(*t->records));
+        t->expected_bytes = calloc(RECORDS, sizeof(*t->expected_bytes));
         t->work = (struct loop_work){.fn = let_some, .arg = t};
         pthread_mutex_init(&t->lock, NULL);
         pthread_cond_init(&t->go, NULL);
@@ -160,6 +175,7 @@ void test_store_destroy(struct store *s)
 
         pthread_cond_destroy(&t->go);
         pthread_mutex_destroy(&t->lock);
+        free(t->expected_bytes);
         free(t->records);
         free(t->data);
         free(t);
@@ -186,6 +202,11 @@ unsigned test_store_count(struct store *s)
 struct test_store_record test_store_record(struct store *s, unsigned i)
 {
         LOCKED_READ(struct test_store_record, t->records[i % RECORDS]);
+}
+
+uint64_t test_store_expected(struct store *s, unsigned i)
+{
+        LOCKED_READ(uint64_t, t->expected_bytes[i % RECORDS]);
 }
 
 unsigned test_store_open_queues(struct store *s)

@@ -13,6 +13,7 @@ struct test_store_record {
         uint64_t offset_bytes, len_bytes;
         unsigned niov;
         bool secure, read_elsewhere;
+        unsigned expected; /* places told until then */
 };
 
 struct store *test_store_create(void);
@@ -21,6 +22,8 @@ uint8_t *test_store_data(struct store *s);
 /* Requests so far, and the i-th. */
 unsigned test_store_count(struct store *s);
 struct test_store_record test_store_record(struct store *s, unsigned i);
+/* The i-th place that it was told of. */
+uint64_t test_store_expected(struct store *s, unsigned i);
 unsigned test_store_open_queues(struct store *s);
 
 /* Every request waits until test_store_let. */

@@ -46,6 +46,10 @@ static void *race_writes(void *arg)
                                         .arg = &error};
 
                 memset(buf, x->fill, n);
+                store_expect(
+                        x->q,
+                        (uint64_t[]){req.offset_bytes, req.soon_offset_bytes},
+                        2);
                 store_submit(x->q, &req);
                 x->failed |= error != 0;
                 for (size_t j = 0; i % 2 && j < n; j += 512)
