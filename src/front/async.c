@@ -74,7 +74,7 @@ int eg_process(struct eg_disk *d)
 
         pthread_mutex_lock(&d->lock);
         d->processing = true;
-        front_process(d, FRONT_TAKE_SOME);
+        front_process(d, front_ready(d), FRONT_TAKE_SOME);
         d->processing = false;
         ran = run_callbacks(d);
         if (d->unasked)

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 struct front_waiter {
         struct eg_io io;
@@ -23,8 +22,8 @@ void front_wake_waiter(struct eg_disk *d, struct eg_io *io, int error)
         w->error = error;
         if (!w->polling)
                 pthread_cond_signal(&w->cond);
-        else if (d->asleep)
-                eventfd_write(d->leader_fd, 1);
+        else
+                front_wake_leader(d);
 }
 
 static void waiter_remove(struct eg_disk *d, struct front_waiter *w)

@@ -28,8 +28,8 @@ static bool wait_over(struct eg_disk *d, bool closing_is_enough)
 
                 if (left == 0 || d->xs_lost)
                         return false;
-                front_wait(d, left);
-                front_process(d, FRONT_TAKE_ALL);
+                front_process(d, front_sleep_apart(d, left, false),
+                              FRONT_TAKE_ALL);
         }
         return true;
 }
@@ -66,8 +66,8 @@ void eg_close(struct eg_disk *d)
 
                 if (left == 0)
                         break;
-                front_wait(d, left);
-                front_process(d, FRONT_TAKE_ALL);
+                front_process(d, front_sleep_apart(d, left, false),
+                              FRONT_TAKE_ALL);
         }
         d->closing = true;
         front_fail_all(d, -ESHUTDOWN);

@@ -147,8 +147,8 @@ static int connect_disk(struct eg_disk *d, struct err *e)
 
                 if (left == 0 || d->xs_lost)
                         break;
-                front_wait(d, left);
-                front_process(d, FRONT_TAKE_ALL);
+                front_process(d, front_sleep_apart(d, left, false),
+                              FRONT_TAKE_ALL);
         }
         if (d->state == FRONT_CONNECTED)
                 return 0;

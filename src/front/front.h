@@ -210,12 +210,12 @@ struct eg_disk {
         bool woken;   /* … is readable */
         int leader_fd;
         bool leading; /* a blocking caller waits for all */
-        bool asleep;  /* in front_wait */
+        bool asleep;  /* … in front_sleep_apart */
         struct polling polling;
         unsigned looks;  /* that found something, since the descriptors */
         bool polls;      /* looks before it sleeps, at present */
         bool unasked;    /* no event was asked for: look before sleeping */
-        bool processing; /* inside eg_process: no need to wake it */
+        bool processing; /* by who runs callbacks then: no need to wake it */
         struct front_waiter *waiters;
 
         struct eg_stats stats;               /* but its pool and state fields */
@@ -271,6 +271,17 @@ int front_remaining_ms(uint64_t deadline_ms);
 int front_take_ownership(struct eg_disk *d, struct err *e);
 int front_open_fds(struct eg_disk *d, struct err *e);
 void front_close_fds(struct eg_disk *d);
+
+enum { FRONT_READY_EVTCHN = 1, FRONT_READY_XS = 2, FRONT_READY_TIMER = 4 };
+/* What eg_fd is readable for, of those. */
+unsigned front_ready(struct eg_disk *d);
+/* The same after at most timeout_ms (-1: no limit) without the lock. Ends also
+ * when callbacks become due: for who runs them. */
+unsigned front_sleep(struct eg_disk *d, int timeout_ms);
+/* The same for who does not; leads: ends also when front_wake_leader is
+ * called, and nobody else may be in here. */
+unsigned front_sleep_apart(struct eg_disk *d, int timeout_ms, bool leads);
+void front_wake_leader(struct eg_disk *d);
 
 /* ---- disk.c -------------------------------------------------------------- */
 
@@ -416,15 +427,12 @@ enum front_take {
         FRONT_TAKE_FOUND, /* a few likewise, and it is not */
 };
 
-/* Events, responses, xenstore, timer, dispatch, publish. */
-void front_process(struct eg_disk *d, enum front_take take);
+/* Events, responses, xenstore, timer, dispatch, publish; of what is ready. */
+void front_process(struct eg_disk *d, unsigned ready, enum front_take take);
 /* Runs the callbacks that are due, without the lock; their number. */
 int front_run_callbacks(struct eg_disk *d);
 /* Only the rings; no system call unless the backend wants one. */
 void front_process_responses(struct eg_disk *d, enum front_take take);
-/* Polls for up to timeout_ms (-1: no limit) without the lock. */
-void front_wait(struct eg_disk *d, int timeout_ms);
-
 /* ---- wait.c -------------------------------------------------------------- */
 
 bool front_any_response(struct eg_disk *d);

@@ -4,7 +4,6 @@
 #include "front.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -152,50 +151,18 @@ static void take_timeout(struct eg_disk *d)
                 front_fail(d, -ENODEV, "the backend did not come back in time");
 }
 
-enum { FD_EVTCHN, FD_XS, FD_TIMER, FD_LEADER, FDS };
-
-static void poll_set(const struct eg_disk *d, struct pollfd fds[FDS])
+void front_process(struct eg_disk *d, unsigned ready, enum front_take take)
 {
-        memset(fds, 0, FDS * sizeof(*fds));
-        fds[FD_EVTCHN].fd = xen_evtchn_fd(d->evtchn);
-        fds[FD_XS].fd = d->xs_lost ? -1 : xen_store_fd(d->xs);
-        fds[FD_TIMER].fd = d->timer_fd;
-        fds[FD_LEADER].fd = d->leader_fd;
-        for (int i = 0; i < FDS; i++)
-                fds[i].events = POLLIN;
-}
-
-void front_process(struct eg_disk *d, enum front_take take)
-{
-        struct pollfd fds[FDS];
-
-        poll_set(d, fds);
-        (void)poll(fds, FD_LEADER, 0);
-        if (fds[FD_XS].revents)
+        if (ready & FRONT_READY_XS)
                 take_watches(d);
-        if (fds[FD_TIMER].revents)
+        if (ready & FRONT_READY_TIMER)
                 take_timeout(d);
-        if (fds[FD_EVTCHN].revents)
+        if (ready & FRONT_READY_EVTCHN)
                 take_events(d, take);
         else
                 take_responses(d, take);
         front_dispatch(d);
         front_publish(d);
-}
-
-void front_wait(struct eg_disk *d, int timeout_ms)
-{
-        struct pollfd fds[FDS];
-        eventfd_t n;
-
-        poll_set(d, fds);
-        d->asleep = true;
-        pthread_mutex_unlock(&d->lock);
-        (void)poll(fds, FDS, timeout_ms);
-        pthread_mutex_lock(&d->lock);
-        d->asleep = false;
-        if (fds[FD_LEADER].revents)
-                eventfd_read(d->leader_fd, &n);
 }
 
 /* Only what is due now: I/O that the callbacks submit has its own turn. */

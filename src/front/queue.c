@@ -39,18 +39,17 @@ struct eg_io *front_io_list_take(struct front_io_list *l)
 static int check_place(const struct eg_disk *d, const struct eg_io *io,
                        uint64_t len_bytes)
 {
-        struct err *e = front_err();
         uint32_t block = d->facts.block_bytes;
         uint64_t end;
 
         if (len_bytes == 0 || io->offset_bytes % block || len_bytes % block)
-                return err_set(e, -EINVAL,
+                return err_set(front_err(), -EINVAL,
                                "%llu bytes at %llu: not whole blocks of %u",
                                (unsigned long long)len_bytes,
                                (unsigned long long)io->offset_bytes, block);
         if (!add_u64(io->offset_bytes, len_bytes, &end) ||
             end > d->facts.sectors * SECTOR_BYTES)
-                return err_set(e, -EINVAL,
+                return err_set(front_err(), -EINVAL,
                                "%llu bytes at %llu: past the end of the disk",
                                (unsigned long long)len_bytes,
                                (unsigned long long)io->offset_bytes);
@@ -60,19 +59,18 @@ static int check_place(const struct eg_disk *d, const struct eg_io *io,
 static int check_data(const struct eg_disk *d, const struct eg_io *io,
                       uint64_t *len_bytes)
 {
-        struct err *e = front_err();
         uint64_t end;
 
         if (!io->buf) {
                 if (front_iov_bytes(io->iov, io->niov, len_bytes) < 0)
-                        return err_set(e, -EINVAL, "no memory given");
+                        return err_set(front_err(), -EINVAL, "no memory given");
                 return 0;
         }
         *len_bytes = io->length_bytes;
         if (io->buf_offset_bytes % d->facts.block_bytes ||
             !add_u64(io->buf_offset_bytes, *len_bytes, &end) ||
             end > io->buf->bytes)
-                return err_set(e, -EINVAL,
+                return err_set(front_err(), -EINVAL,
                                "not a part of the buffer on the block size");
         return 0;
 }
@@ -80,18 +78,18 @@ static int check_data(const struct eg_disk *d, const struct eg_io *io,
 static int check_io(const struct eg_disk *d, const struct eg_io *io,
                     uint64_t *len_bytes)
 {
-        struct err *e = front_err();
         bool changes = io->op == EG_WRITE || io->op == EG_DISCARD;
         int ret = 0;
 
         if (d->state == FRONT_DEAD) {
-                *e = d->why;
+                *front_err() = d->why;
                 return front_dead_error(d);
         }
         if (d->closing)
-                return err_set(e, -ESHUTDOWN, "the disk is being closed");
+                return err_set(front_err(), -ESHUTDOWN,
+                               "the disk is being closed");
         if (changes && d->facts.readonly)
-                return err_set(e, -EROFS, "%s is read-only", d->name);
+                return err_set(front_err(), -EROFS, "%s is read-only", d->name);
         switch (io->op) {
         case EG_READ:
         case EG_WRITE:
@@ -102,13 +100,14 @@ static int check_io(const struct eg_disk *d, const struct eg_io *io,
                 return 0;
         case EG_DISCARD:
                 if (!front_discards(d, io))
-                        return err_set(e, -EOPNOTSUPP,
+                        return err_set(front_err(), -EOPNOTSUPP,
                                        "%s has no %sdiscard operation", d->name,
                                        d->facts.discard ? "secure " : "");
                 *len_bytes = 1;
                 return check_place(d, io, io->length_bytes);
         }
-        return err_set(e, -EINVAL, "unknown operation %u", (unsigned)io->op);
+        return err_set(front_err(), -EINVAL, "unknown operation %u",
+                       (unsigned)io->op);
 }
 
 /* S9 for what found no page yet: a private copy, so that the caller may change

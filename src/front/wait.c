@@ -68,31 +68,36 @@ static bool ask(struct eg_disk *d)
         return any;
 }
 
-static void wait_for_event(struct eg_disk *d, int timeout_ms)
+static unsigned wait_for_event(struct eg_disk *d, int timeout_ms, bool leads)
 {
         uint64_t start = clock_ns();
+        unsigned ready = leads ? front_sleep_apart(d, timeout_ms, true)
+                               : front_sleep(d, timeout_ms);
 
-        front_wait(d, timeout_ms);
         polling_slept(&d->polling, start, clock_ns());
+        return ready;
 }
 
 void front_wait_and_process(struct eg_disk *d, int timeout_ms, const bool *stop)
 {
         /* A leader may leave at any time, and with it who looks. */
         enum front_take take = stop ? FRONT_TAKE_ALL : FRONT_TAKE_SOME;
+        bool found =
+                (d->unasked && front_any_response(d)) || look_around(d, stop);
+        unsigned ready;
 
-        if ((d->unasked && front_any_response(d)) || look_around(d, stop)) {
-                if (++d->looks < LOOKS_PER_PROCESS) {
-                        front_process_responses(d, FRONT_TAKE_FOUND);
-                        return;
-                }
-        } else if (timeout_ms && !(d->unasked && ask(d))) {
-                /* What was found by looking since the last front_process has
-                 * left its event pending: then this returns at once, and
-                 * front_process asks for the next one. */
-                wait_for_event(d, timeout_ms);
+        if (found && ++d->looks < LOOKS_PER_PROCESS) {
+                front_process_responses(d, FRONT_TAKE_FOUND);
+                return;
         }
+        /* What was found by looking since the last front_process has left its
+         * event pending: then a sleep ends at once, and front_process asks for
+         * the next one. */
+        if (found || !timeout_ms || (d->unasked && ask(d)))
+                ready = front_ready(d);
+        else
+                ready = wait_for_event(d, timeout_ms, stop);
         d->looks = 0;
         if (!stop || !*stop)
-                front_process(d, take);
+                front_process(d, ready, take);
 }

@@ -2,6 +2,7 @@
 /* The data path against a backend that is honest. */
 #include <pthread.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -840,6 +841,74 @@ static void several_threads_block_on_one_disk(void **state)
         eg_close(d);
 }
 
+struct reader {
+        struct eg_disk *disk;
+        sem_t go, went;
+        bool stops;
+        unsigned bad;
+};
+
+static void *read_when_told(void *arg)
+{
+        struct reader *r = arg;
+        char b[512];
+
+        for (;;) {
+                sem_wait(&r->go);
+                if (r->stops)
+                        return NULL;
+                r->bad += eg_pread(r->disk, b, 512, 0) != 0;
+                sem_post(&r->went);
+        }
+}
+
+/* Each sleeps, and one event is there for both: whoever is first takes it, and
+ * the other one's answer, and must say so. */
+static void who_waits_and_who_blocks_wake_each_other(void **state)
+{
+        enum { ROUNDS = 4000, LIMIT_MS = 5000 };
+        struct eg_options o = quiet_options();
+        struct reader r = {0};
+        struct eg_disk *d;
+        pthread_t server_thread, t;
+        struct timespec until;
+        uint8_t b[512];
+
+        o.polling = EG_POLLING_OFF;
+        d = open_disk(&o);
+        r.disk = d;
+        fake.hold = true;
+        server_stops = false;
+        sem_init(&r.go, 0, 0);
+        sem_init(&r.went, 0, 0);
+        pthread_create(&server_thread, NULL, server, NULL);
+        pthread_create(&t, NULL, read_when_told, &r);
+        for (unsigned i = 0; i < ROUNDS; i++) {
+                struct probe p;
+
+                sem_post(&r.go);
+                assert_int_equal(eg_submit(d, probe_io(&p, EG_READ, b, 512, 0)),
+                                 0);
+                eg_kick(d);
+                while (!p.calls) {
+                        uint64_t before = clock_ms();
+
+                        eg_wait(d, LIMIT_MS);
+                        assert_true(clock_ms() - before < LIMIT_MS);
+                }
+                clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_sec += LIMIT_MS / 1000;
+                assert_int_equal(sem_timedwait(&r.went, &until), 0);
+        }
+        r.stops = true;
+        sem_post(&r.go);
+        pthread_join(t, NULL);
+        assert_int_equal(r.bad, 0);
+        server_stops = true;
+        pthread_join(server_thread, NULL);
+        eg_close(d);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -872,6 +941,7 @@ int main(void)
                 T(follower_leads_when_the_leader_is_served),
                 T(leader_is_woken_by_another_thread),
                 T(several_threads_block_on_one_disk),
+                T(who_waits_and_who_blocks_wake_each_other),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
