@@ -214,6 +214,7 @@ struct eg_disk {
         struct polling polling;
         unsigned looks;  /* that found something, since the descriptors */
         bool polls;      /* looks before it sleeps, at present */
+        bool finds;      /* … and the last look found something at once */
         bool unasked;    /* no event was asked for: look before sleeping */
         bool processing; /* by who runs callbacks then: no need to wake it */
         struct front_waiter *waiters;

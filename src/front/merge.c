@@ -70,14 +70,15 @@ static uint64_t own_bytes(const struct front_part *p)
         return p->along ? p->own_bytes : p->len_bytes;
 }
 
-/* At the same time, on two processors: both ends look, or each goes on while
- * the other does. */
+/* At the same time, on two processors: both ends look, and this one with
+ * success (where all processors are busy it waits in vain), or each goes on
+ * while the other does. */
 static bool is_read_elsewhere(const struct eg_disk *d,
                               const struct front_part *p)
 {
         const struct front_ring *r = &p->queue->ring;
 
-        if (!d->polls && !front_ring_peer_overlaps(r))
+        if (!(d->polls && d->finds) && !front_ring_peer_overlaps(r))
                 return false;
         if (p->len_bytes > COPY_SHORT_BYTES)
                 return front_ring_peer_is_far(r);

@@ -51,6 +51,7 @@ static bool look_around(struct eg_disk *d, const bool *stop)
         }
         polling_looked(&d->polling, &look,
                        look.late_ns ? clock_preemptions() : 0);
+        d->finds = look.found && !polling_look_is_long(&look);
         return look.found;
 }
 

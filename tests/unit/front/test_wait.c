@@ -232,6 +232,28 @@ static void what_is_read_elsewhere_is_written_past_the_caches(void **state)
         assert_int_equal(written_past_caches(EG_POLLING_OFF), 0);
 }
 
+/* Where all processors are busy it looks in vain, and who is to read it has
+ * this one next. */
+static void after_a_look_in_vain_it_is_written_through_the_caches(void **state)
+{
+        struct eg_disk *d = open_polling(EG_POLLING_ON);
+        unsigned n;
+
+        fake.hold = true;
+        past_caches = 0;
+        for (unsigned i = 0; i < 64; i++)
+                write_one(d);
+        n = past_caches;
+        assert_true(n > 0);
+        assert_int_equal(eg_wait(d, 20), 0);
+        write_one(d);
+        assert_int_equal(past_caches, n);
+        for (unsigned i = 0; i < 32; i++)
+                write_one(d);
+        assert_true(past_caches > n);
+        eg_close(d);
+}
+
 /* NULL: no event was asked for within 10 s. */
 static void *serve_when_asked(void *arg)
 {
@@ -362,6 +384,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(a_response_is_found_by_looking_and_no_event_asked_for),
                 T(what_is_read_elsewhere_is_written_past_the_caches),
+                T(after_a_look_in_vain_it_is_written_through_the_caches),
                 T(a_backend_that_goes_on_is_kept_going),
                 T(who_polls_keeps_it_going_too),
                 T(what_it_reads_is_written_past_the_caches),
