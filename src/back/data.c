@@ -245,6 +245,8 @@ enum back_data back_data_get(struct back_request *r)
         r->bounce = NULL;
         r->via = r->must_copy ? BACK_VIA_COPY : choose(r->q, r->blk.nsegs);
         if (r->via != BACK_VIA_COPY) {
+                if (r->q->gave_up)
+                        return BACK_DATA_BAD;
                 /* Before the map, which would be for nothing. */
                 if (r->via == BACK_VIA_MAP &&
                     r->q->thread->opts.bounce_mapped && !take_block(r))
@@ -252,7 +254,7 @@ enum back_data back_data_get(struct back_request *r)
                 ret = map_all(r);
                 /* Each such call costs what the library leaves behind. */
                 if (ret == -ETIMEDOUT)
-                        r->q->ring.broken = true;
+                        r->q->ring.broken = r->q->gave_up = true;
                 if (ret && ret != -ENOMEM) {
                         give_block(r);
                         return BACK_DATA_BAD;

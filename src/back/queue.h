@@ -83,6 +83,8 @@ struct back_queue {
         uint32_t nanswered;
 
         bool attached, detaching, settling;
+        bool gave_up;     /* a page was away for too long: nothing is mapped
+                             any more, of what was taken before that either */
         bool owes_notify; /* once after a re-attach, asked for or not */
         bool marked;      /* on thread->dirty */
         bool unasked; /* on thread->unasked: the frontend owes us no event */

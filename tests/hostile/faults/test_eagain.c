@@ -113,6 +113,41 @@ static void t_eagain_for_ever(void **state)
         zombie_check(&base, 60000);
 }
 
+/* Requests are taken some at a time: the others of a batch, whose pages are
+ * away too, are not asked for in their turn. */
+static void t_eagain_of_a_batch(void **state)
+{
+        enum { BATCH = 12 };
+        struct zombie_base base = zombie_base();
+
+        for (unsigned m = 0; m < 2; m++) {
+                struct guest *g = guest_create("ram:8M", modes[m]);
+                struct page p[BATCH];
+                unsigned answers = 0;
+                uint64_t id;
+
+                guest_connect(g, persistent);
+                for (unsigned i = 0; i < BATCH; i++)
+                        guest_page(g, &p[i], true);
+                fault_set("map", "eagain", g, (struct fault_opts){0});
+                for (unsigned i = 0; i < BATCH; i++)
+                        guest_put(g, BLK_READ, i * 8, &p[i], 1);
+                guest_kick(g);
+                assert_int_equal(guest_answer(g, &id), BLK_ERROR);
+                wait_until(ask_counter(g, "ring_broken") == 1);
+                wait_until(ask_counter(g, "inflight") == 0);
+                answers = ask_counter(g, "errors");
+                assert_true(answers >= 1 && answers <= BATCH);
+                assert_int_equal(ask_counter(g, "maps_given_up"), 1);
+                ask_same_account(g);
+                fault_clear();
+                guest_disconnect(g);
+                guest_connect(g, persistent);
+                assert_int_equal(guest_io(g, BLK_READ, 0, &p[1], 1), BLK_OKAY);
+                zombie_end(&base, g);
+        }
+}
+
 /* The ring's own page: the connection is refused, the next one is not. */
 static void t_eagain_of_the_ring(void **state)
 {
@@ -201,6 +236,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(t_eagain_some_rounds_are_waited_for),
                 cmocka_unit_test(t_eagain_for_ever),
+                cmocka_unit_test(t_eagain_of_a_batch),
                 cmocka_unit_test(t_eagain_of_the_ring),
                 cmocka_unit_test(t_eagain_leaves_no_handle_behind),
                 cmocka_unit_test(a_long_call_is_seen),
