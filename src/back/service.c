@@ -143,19 +143,15 @@ static void take_all(struct back_queue *q, uint32_t left)
         struct back_request *w[AHEAD + 1];
         unsigned n = take_some(q, w, 0, &left);
 
-        while (n) {
-                struct back_request *last = w[n - 1];
-
+        while (n > 1) {
                 for (unsigned i = 0; i + 1 < n; i++)
                         serve_before(w[i], w[i + 1]);
-                /* It is served when the one after it is known. */
-                w[0] = last;
+                /* The last is served when the one after it is known. */
+                w[0] = w[n - 1];
                 n = take_some(q, w, 1, &left);
-                if (n == 1) {
-                        serve_before(last, NULL);
-                        n = 0;
-                }
         }
+        if (n)
+                serve_before(w[0], NULL);
 }
 
 static void start_waiting(struct back_queue *q)

@@ -434,6 +434,7 @@ void front_process(struct eg_disk *d, unsigned ready, enum front_take take);
 int front_run_callbacks(struct eg_disk *d);
 /* Only the rings; no system call unless the backend wants one. */
 void front_process_responses(struct eg_disk *d, enum front_take take);
+
 /* ---- wait.c -------------------------------------------------------------- */
 
 bool front_any_response(struct eg_disk *d);

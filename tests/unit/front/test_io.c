@@ -761,13 +761,20 @@ static void reader_start(struct eg_disk *d, pthread_t *t, uint64_t inflight)
         usleep(20000); /* likely polling by now; right either way */
 }
 
+static struct timespec from_now(unsigned s)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_REALTIME, &t);
+        t.tv_sec += s;
+        return t;
+}
+
 static void reader_join(struct eg_disk *d, pthread_t t)
 {
-        struct timespec until;
+        struct timespec until = from_now(20);
         void *ret = NULL;
 
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += 20;
         assert_int_equal(pthread_timedjoin_np(t, &ret, &until), 0);
         assert_ptr_equal(ret, d);
 }
@@ -851,13 +858,12 @@ struct reader {
 static void *read_when_told(void *arg)
 {
         struct reader *r = arg;
-        char b[512];
 
         for (;;) {
                 sem_wait(&r->go);
                 if (r->stops)
                         return NULL;
-                r->bad += eg_pread(r->disk, b, 512, 0) != 0;
+                r->bad += !read_one(r->disk);
                 sem_post(&r->went);
         }
 }
@@ -896,8 +902,7 @@ static void who_waits_and_who_blocks_wake_each_other(void **state)
                         eg_wait(d, LIMIT_MS);
                         assert_true(clock_ms() - before < LIMIT_MS);
                 }
-                clock_gettime(CLOCK_REALTIME, &until);
-                until.tv_sec += LIMIT_MS / 1000;
+                until = from_now(LIMIT_MS / 1000);
                 assert_int_equal(sem_timedwait(&r.went, &until), 0);
         }
         r.stops = true;
