@@ -3,11 +3,15 @@
  * that ended within POLLING_MOST_NS would have been found by looking, so the
  * window doubles; after a longer one it halves, down to nothing. Brakes:
  * looking around costs at most POLLING_BUDGET_PERCENT of the time, short finds
- * excepted, which are cheaper than the sleep they replace; a look that gets
- * long lets others run between its steps; and whoever is preempted for long
- * while it looks around holds a processor that somebody needs, and rests, twice
- * as long each time it happens again. A hypervisor that takes the processor for
- * a while preempts nobody here: that only counts as time spent. */
+ * excepted, which are cheaper than the sleep they replace; each look in vain
+ * doubles the number of short sleeps that it takes to look again, until one
+ * finds something; a look that gets long offers the processor to others between
+ * its steps, ends if one of them takes it, and was in vain: what is found after
+ * that came from their turn, and a sleep had brought it as well; and whoever is
+ * preempted for long while it looks around holds a processor that somebody
+ * needs, and rests, twice as long each time it happens again. A hypervisor that
+ * takes the processor for a while preempts nobody here: that only counts as
+ * time spent. */
 #include "polling.h"
 
 #include <errno.h>
@@ -61,6 +65,18 @@ static void rest(struct polling *p, uint64_t now_ns)
         p->rest_ns = min_u64(2 * p->rest_ns, POLLING_REST_MOST_NS);
 }
 
+static void count_vain(struct polling *p, const struct polling_look *l)
+{
+        if (l->found && !l->shared)
+                p->vain = 0;
+        else if (p->vain < POLLING_VAIN_MOST)
+                p->vain++;
+        p->shorts = 0;
+        /* Once is an accident: the system's own work. */
+        if (l->shared && p->vain > 1)
+                p->window_ns = 0;
+}
+
 void polling_looked(struct polling *p, const struct polling_look *l,
                     uint64_t preemptions)
 {
@@ -71,6 +87,7 @@ void polling_looked(struct polling *p, const struct polling_look *l,
         p->n.spent_ns += took;
         if (p->mode != POLLING_AUTO)
                 return;
+        count_vain(p, l);
         if (!l->found || took > POLLING_FREE_NS)
                 p->charged_ns += took;
         if (!l->late_ns || preemptions == p->preemptions)
@@ -87,6 +104,8 @@ void polling_slept(struct polling *p, uint64_t start_ns, uint64_t now_ns)
         if (p->mode != POLLING_AUTO)
                 return;
         if (now_ns - start_ns <= POLLING_MOST_NS) {
+                if (!p->window_ns && ++p->shorts < 1u << p->vain)
+                        return;
                 p->window_ns =
                         p->window_ns ? 2 * p->window_ns : POLLING_FIRST_NS;
                 p->window_ns = min_u64(p->window_ns, POLLING_MOST_NS);

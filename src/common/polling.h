@@ -23,6 +23,10 @@ enum polling_mode {
 #define POLLING_LATE_NS 30000u
 /* Of a period, taken by other threads: less is the system's own small work. */
 #define POLLING_CROWD_PERCENT 5u
+/* Nobody gives the processor away and has it back so late: somebody else was
+ * waiting for it. */
+#define POLLING_SHARED_NS 5000u
+#define POLLING_VAIN_MOST 6u
 #define POLLING_REST_FIRST_NS 2000000u
 #define POLLING_REST_MOST_NS 1000000000u
 
@@ -36,6 +40,8 @@ struct polling_counters {
 struct polling {
         enum polling_mode mode;
         uint64_t window_ns; /* auto: of the next look */
+        unsigned vain;      /* looks in a row without a find of their own */
+        unsigned shorts;    /* short sleeps since the last look */
         uint64_t period_ns, charged_ns, taken_ns;
         uint64_t rest_until_ns, rest_ns;
         uint64_t preemptions; /* of its thread, when it was last late */
@@ -52,6 +58,7 @@ uint64_t polling_window(struct polling *p, uint64_t now_ns);
 struct polling_look {
         uint64_t start_ns, now_ns, window_ns;
         bool found;
+        bool shared;      /* somebody else was waiting for the processor */
         uint64_t late_ns; /* sum of what is over POLLING_LATE_NS at once */
 };
 #define POLLING_LOOKS 32u
@@ -77,6 +84,15 @@ static inline bool polling_look_again(struct polling_look *l, uint64_t now_ns)
 static inline bool polling_look_is_long(const struct polling_look *l)
 {
         return l->now_ns - l->start_ns > POLLING_FREE_NS;
+}
+
+/* After the sched_yield. False: the look is over, found or not. */
+static inline bool polling_look_yielded(const struct polling *p,
+                                        struct polling_look *l, uint64_t now_ns)
+{
+        l->shared = now_ns - l->now_ns > POLLING_SHARED_NS;
+        l->now_ns = now_ns;
+        return !l->shared || p->mode != POLLING_AUTO;
 }
 
 /* It has looked from `start` to `now`. preemptions: of this thread until now

@@ -70,6 +70,11 @@ static uint64_t own_bytes(const struct front_part *p)
         return p->along ? p->own_bytes : p->len_bytes;
 }
 
+/* Fewer requests use the same few pages again and again, and where the
+ * processors have a cache in common the reader has the bytes out of it sooner
+ * than out of memory. */
+#define FEW 8u
+
 /* At the same time, on two processors: both ends look, and this one with
  * success (where all processors are busy it waits in vain), or each goes on
  * while the other does. */
@@ -80,7 +85,7 @@ static bool is_read_elsewhere(const struct eg_disk *d,
 
         if (!(d->polls && d->finds) && !front_ring_peer_overlaps(r))
                 return false;
-        if (p->len_bytes > COPY_SHORT_BYTES)
+        if (p->len_bytes > COPY_SHORT_BYTES || p->queue->shadow.used < FEW)
                 return front_ring_peer_is_far(r);
         return front_ring_peer_looks(r) || front_ring_peer_overlaps(r);
 }

@@ -23,10 +23,24 @@ bool front_any_response(struct eg_disk *d)
         return false;
 }
 
-/* Other threads get the lock between two readings of the clock. */
+/* Other threads get the lock, and in a long look the processor. */
+static bool let_others(struct eg_disk *d, struct polling_look *look)
+{
+        bool goes_on = true;
+
+        pthread_mutex_unlock(&d->lock);
+        if (polling_look_is_long(look)) {
+                sched_yield();
+                goes_on = polling_look_yielded(&d->polling, look, clock_ns());
+        }
+        pthread_mutex_lock(&d->lock);
+        return goes_on;
+}
+
 static bool look_around(struct eg_disk *d, const bool *stop)
 {
         struct polling_look look;
+        bool goes_on;
         uint64_t now = clock_ns(), window_ns = polling_window(&d->polling, now);
 
         d->polls = window_ns;
@@ -41,12 +55,9 @@ static bool look_around(struct eg_disk *d, const bool *stop)
                 }
                 if (!polling_look_again(&look, clock_ns()))
                         break;
-                pthread_mutex_unlock(&d->lock);
-                if (polling_look_is_long(&look))
-                        sched_yield();
-                pthread_mutex_lock(&d->lock);
+                goes_on = let_others(d, &look);
                 look.found = (stop && *stop) || d->done.n;
-                if (look.found || d->state != FRONT_CONNECTED)
+                if (!goes_on || look.found || d->state != FRONT_CONNECTED)
                         break;
         }
         polling_looked(&d->polling, &look,

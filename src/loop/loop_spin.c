@@ -59,8 +59,11 @@ static bool look_around(struct loop *l, uint64_t window_ns)
                 }
                 if (!polling_look_again(&look, clock_ns()))
                         break;
-                if (polling_look_is_long(&look))
-                        sched_yield();
+                if (!polling_look_is_long(&look))
+                        continue;
+                sched_yield();
+                if (!polling_look_yielded(&l->polling, &look, clock_ns()))
+                        break;
         }
         polling_looked(&l->polling, &look,
                        look.late_ns ? clock_preemptions() : 0);

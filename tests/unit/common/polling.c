@@ -97,6 +97,66 @@ static void looking_in_vain_has_a_budget(void **state)
         assert_int_not_equal(polling_window(&p, begin + POLLING_PERIOD_NS), 0);
 }
 
+/* The short sleeps until it looks again. */
+static unsigned sleeps_until_it_looks(struct polling *p, uint64_t *now)
+{
+        unsigned n = 0;
+
+        assert_int_equal(after_sleeps(p, now, 4, 1 * MS), 0);
+        do {
+                assert_true(++n < 1000);
+        } while (!after_sleeps(p, now, 1, 50 * US));
+        return n;
+}
+
+static void each_look_in_vain_doubles_the_sleeps_until_the_next(void **state)
+{
+        struct polling p = started(POLLING_AUTO);
+        uint64_t now = 5 * MS;
+
+        for (unsigned i = 0; i < 9; i++) {
+                assert_int_equal(sleeps_until_it_looks(&p, &now),
+                                 1u << min_u64(i, POLLING_VAIN_MOST));
+                looked(&p, now, now + POLLING_FIRST_NS, false, 0);
+        }
+        looked(&p, now, now + POLLING_FIRST_NS, true, 0);
+        assert_int_equal(sleeps_until_it_looks(&p, &now), 1);
+}
+
+/* What it finds then, the other one's turn has brought. */
+static void who_finds_the_processor_wanted_stops_looking(void **state)
+{
+        struct polling p = started(POLLING_AUTO);
+        struct polling_look shared = {.found = true, .shared = true};
+        uint64_t now = 5 * MS;
+
+        for (unsigned i = 0; i < 3; i++) {
+                after_sleeps(&p, &now, 10, 50 * US);
+                polling_looked(&p, &shared, 0);
+                assert_int_equal(polling_window(&p, now), POLLING_MOST_NS);
+                /* Between two of them a find of its own: accidents. */
+                looked(&p, now, now, true, 0);
+        }
+        polling_looked(&p, &shared, 0);
+        polling_looked(&p, &shared, 0);
+        assert_int_equal(polling_window(&p, now), 0);
+        assert_int_equal(sleeps_until_it_looks(&p, &now), 4);
+}
+
+static void a_look_ends_when_the_processor_was_wanted(void **state)
+{
+        struct polling p = started(POLLING_AUTO), on = started(POLLING_ON);
+        struct polling_look l;
+
+        polling_look_begin(&l, 90 * US, 7 * MS);
+        assert_true(polling_look_again(&l, 7 * MS + 20 * US));
+        assert_true(polling_look_yielded(&p, &l, 7 * MS + 25 * US));
+        assert_false(l.shared);
+        assert_false(polling_look_yielded(&p, &l, 7 * MS + 31 * US));
+        assert_true(l.shared);
+        assert_true(polling_look_yielded(&on, &l, 7 * MS + 41 * US));
+}
+
 static void quick_finds_cost_nothing_and_slow_ones_do(void **state)
 {
         struct polling p = started(POLLING_AUTO);
@@ -252,6 +312,10 @@ int main(void)
                 cmocka_unit_test(
                         short_sleeps_widen_the_window_and_long_ones_close_it),
                 cmocka_unit_test(looking_in_vain_has_a_budget),
+                cmocka_unit_test(
+                        each_look_in_vain_doubles_the_sleeps_until_the_next),
+                cmocka_unit_test(who_finds_the_processor_wanted_stops_looking),
+                cmocka_unit_test(a_look_ends_when_the_processor_was_wanted),
                 cmocka_unit_test(quick_finds_cost_nothing_and_slow_ones_do),
                 cmocka_unit_test(
                         who_is_preempted_rests_twice_as_long_each_time),

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "front/front.h"
 #include "harness.h"
 #include "ring/ring_index.h"
 
@@ -24,7 +25,7 @@ static bool event_asked(void)
         return event == r->rsp_prod + 1;
 }
 
-static uint8_t page[4096];
+static uint8_t page[4096], pages[16384];
 
 static void submit(struct eg_disk *d, struct probe *p)
 {
@@ -174,6 +175,34 @@ static void who_polls_keeps_it_going_too(void **state)
         eg_close(d);
 }
 
+static struct blk_request on_the_ring[ARRAY_SIZE(many)];
+
+/* n that the backend has taken and does not answer before answer_these. */
+static void leave_on_the_ring(struct eg_disk *d, unsigned n)
+{
+        submit_many(d, n);
+        for (unsigned i = 0; i < n; i++)
+                assert_true(fake_take(&on_the_ring[i]));
+}
+
+static void push(void)
+{
+        if (back_ring_push(&fake.rings[0]))
+                fake_event();
+}
+
+static void answer_these(struct eg_disk *d, unsigned n)
+{
+        for (unsigned i = 0; i < n; i++)
+                fake_answer(on_the_ring[i].id, on_the_ring[i].wire_op,
+                            BLK_OKAY);
+        push();
+        for (unsigned i = 0; i < n; i++) {
+                while (!many[i].calls)
+                        assert_true(eg_wait(d, 1000) >= 0);
+        }
+}
+
 static void what_it_reads_is_written_past_the_caches(void **state)
 {
         struct eg_disk *d = open_polling(EG_POLLING_OFF);
@@ -181,6 +210,7 @@ static void what_it_reads_is_written_past_the_caches(void **state)
 
         fake.hold = true;
         run_together(d);
+        leave_on_the_ring(d, 8);
         past_caches = 0;
         assert_int_equal(eg_submit(d, probe_io(&p, EG_WRITE, page, 4096, 0)),
                          0);
@@ -188,48 +218,83 @@ static void what_it_reads_is_written_past_the_caches(void **state)
         eg_kick(d);
         fake_serve(1, false);
         assert_int_equal(eg_wait(d, 1000), 1);
+        answer_these(d, 8);
         eg_close(d);
 }
 
 /* Written, and answered by a backend that asks for no event. */
-static void write_one(struct eg_disk *d)
+static void write_one(struct eg_disk *d, size_t len_bytes)
 {
         struct blk_request req;
         struct probe p;
 
-        assert_int_equal(eg_submit(d, probe_io(&p, EG_WRITE, page, 4096, 0)),
-                         0);
+        assert_int_equal(
+                eg_submit(d, probe_io(&p, EG_WRITE, pages, len_bytes, 0)), 0);
         eg_kick(d);
         assert_true(fake_take(&req));
         fake_answer(req.id, req.wire_op, BLK_OKAY);
-        if (back_ring_push(&fake.rings[0]))
-                fake_event();
+        push();
         while (!p.calls)
                 assert_true(eg_wait(d, -1) >= 0);
         assert_int_equal(p.error, 0);
 }
 
-static unsigned written_past_caches(enum eg_polling mode)
+/* One after the other, a ring of them, beside `others` that stay there; the
+ * pushes took as long as `distance` says. */
+static unsigned written_past_caches(struct eg_disk *d, unsigned others,
+                                    size_t len_bytes, uint32_t distance)
 {
-        struct eg_disk *d = open_polling(mode);
-        fake.hold = true;
         past_caches = 0;
-        for (unsigned i = 0; i < 32; i++) /* a ring */
-                write_one(d);
-        assert_int_equal(past_caches, 0);
-        for (unsigned i = 0; i < 32; i++)
-                write_one(d);
+        leave_on_the_ring(d, others);
+        for (unsigned i = 0; i < 32; i++) {
+                d->queue[0].ring.distance.score = distance;
+                write_one(d, len_bytes);
+        }
+        answer_these(d, others);
+        return past_caches;
+}
+
+static void done_with(struct eg_disk *d)
+{
         eg_close(d);
         fake_check_clean();
         fake_reset();
-        return past_caches;
 }
 
 /* Both ends look, so they run at the same time, on two processors. */
 static void what_is_read_elsewhere_is_written_past_the_caches(void **state)
 {
-        assert_true(written_past_caches(EG_POLLING_ON) > 0);
-        assert_int_equal(written_past_caches(EG_POLLING_OFF), 0);
+        struct eg_disk *d = open_polling(EG_POLLING_ON);
+
+        fake.hold = true;
+        assert_int_equal(written_past_caches(d, 8, 4096, 0), 0);
+        assert_int_equal(written_past_caches(d, 8, 4096, 0), 32);
+        done_with(d);
+        d = open_polling(EG_POLLING_OFF);
+        fake.hold = true;
+        assert_int_equal(written_past_caches(d, 8, 4096, 0), 0);
+        assert_int_equal(written_past_caches(d, 8, 4096, 0), 0);
+        done_with(d);
+}
+
+/* But where the other processor is far: there they cost more than memory. */
+static void few_or_long_ones_are_written_through_the_caches(void **state)
+{
+        struct eg_disk *d = open_polling(EG_POLLING_ON);
+
+        fake.hold = true;
+        written_past_caches(d, 0, 4096,
+                            0); /* until it is known that both look */
+        assert_int_equal(written_past_caches(d, 0, 4096, 0), 0);
+        assert_int_equal(written_past_caches(d, 7, 4096, 0), 0);
+        assert_int_equal(written_past_caches(d, 8, 4096, 0), 32);
+        assert_int_equal(written_past_caches(d, 8, sizeof(pages), 0), 0);
+        assert_int_equal(written_past_caches(d, 0, 4096, RING_EVIDENCE_MOST),
+                         32);
+        assert_int_equal(
+                written_past_caches(d, 8, sizeof(pages), RING_EVIDENCE_MOST),
+                4 * 32);
+        done_with(d);
 }
 
 /* Where all processors are busy it looks in vain, and who is to read it has
@@ -241,16 +306,18 @@ static void after_a_look_in_vain_it_is_written_through_the_caches(void **state)
 
         fake.hold = true;
         past_caches = 0;
+        leave_on_the_ring(d, 8);
         for (unsigned i = 0; i < 64; i++)
-                write_one(d);
+                write_one(d, 4096);
         n = past_caches;
         assert_true(n > 0);
         assert_int_equal(eg_wait(d, 20), 0);
-        write_one(d);
+        write_one(d, 4096);
         assert_int_equal(past_caches, n);
         for (unsigned i = 0; i < 32; i++)
-                write_one(d);
+                write_one(d, 4096);
         assert_true(past_caches > n);
+        answer_these(d, 8);
         eg_close(d);
 }
 
@@ -369,6 +436,31 @@ static void a_broken_ring_ends_the_wait(void **state)
         eg_close(d);
 }
 
+static unsigned yields;
+
+int __wrap_sched_yield(void);
+
+/* Somebody else takes the processor. */
+int __wrap_sched_yield(void)
+{
+        struct timespec t = {0, 2 * POLLING_SHARED_NS};
+
+        yields++;
+        return nanosleep(&t, NULL);
+}
+
+static void a_look_ends_when_somebody_takes_the_processor(void **state)
+{
+        struct eg_disk *d = open_polling(EG_POLLING_AUTO);
+
+        d->polling.window_ns = 1000 * CLOCK_NS_PER_MS;
+        yields = 0;
+        assert_int_equal(eg_wait(d, 1), 0);
+        assert_int_equal(yields, 1);
+        assert_true(event_asked());
+        eg_close(d);
+}
+
 static void an_unknown_mode_is_refused(void **state)
 {
         struct eg_options o = quiet_options();
@@ -384,6 +476,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(a_response_is_found_by_looking_and_no_event_asked_for),
                 T(what_is_read_elsewhere_is_written_past_the_caches),
+                T(few_or_long_ones_are_written_through_the_caches),
                 T(after_a_look_in_vain_it_is_written_through_the_caches),
                 T(a_backend_that_goes_on_is_kept_going),
                 T(who_polls_keeps_it_going_too),
@@ -393,6 +486,7 @@ int main(void)
                 T(without_news_it_ends_with_nothing),
                 T(looking_does_not_hide_the_rest_of_the_world),
                 T(a_broken_ring_ends_the_wait),
+                T(a_look_ends_when_somebody_takes_the_processor),
                 T(an_unknown_mode_is_refused),
         };
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What a loop does with its poller before it sleeps. */
+#include "loop/loop_impl.h"
 #include "rig.h"
+
+#include <time.h>
 
 struct seen {
         struct loop_poller p;
@@ -108,10 +111,43 @@ static void posted_work_ends_a_look(void **state)
         loop_destroy(s.l);
 }
 
+static unsigned yields;
+
+int __wrap_sched_yield(void);
+
+/* Somebody else takes the processor. */
+int __wrap_sched_yield(void)
+{
+        struct timespec t = {0, 2 * POLLING_SHARED_NS};
+
+        yields++;
+        return nanosleep(&t, NULL);
+}
+
+static void a_look_ends_when_somebody_takes_the_processor(void **state)
+{
+        struct rig *r = *state;
+        struct loop_opts opts = {.no_uring = r->no_uring,
+                                 .polling = POLLING_AUTO};
+        struct seen s = {0};
+
+        assert_int_equal(loop_create(&s.l, &opts), 0);
+        s.p = (struct loop_poller){look, before_sleep, &s};
+        s.stop = (struct loop_work){.fn = stop_work, .arg = s.l};
+        loop_set_poller(s.l, &s.p);
+        s.l->polling.window_ns = 1000 * CLOCK_NS_PER_MS;
+        yields = 0;
+        loop_run(s.l);
+        assert_int_equal(yields, 1);
+        assert_int_equal(s.sleeps, 1);
+        loop_destroy(s.l);
+}
+
 const struct CMUnitTest spin_tests[] = {
         BOTH_WAYS(without_polling_only_the_sleep_is_announced),
         BOTH_WAYS(with_polling_it_looks_first),
         BOTH_WAYS(a_find_is_no_sleep),
         BOTH_WAYS(posted_work_ends_a_look),
+        BOTH_WAYS(a_look_ends_when_somebody_takes_the_processor),
 };
 const size_t spin_tests_n = ARRAY_SIZE(spin_tests);
