@@ -85,7 +85,8 @@ char *vbd_text(struct xen_store *s, const struct vbd *v, const char *key)
 }
 
 /* A failure that no body has put in words. */
-int vbd_explain(int ret, const struct vbd *v, const char *doing, struct err *e)
+static int explain(int ret, const struct vbd *v, const char *doing,
+                   struct err *e)
 {
         if (ret == 0 || e->code)
                 return ret;
@@ -101,6 +102,22 @@ int vbd_explain(int ret, const struct vbd *v, const char *doing, struct err *e)
                                doing, v->domid);
         return err_set(e, ret, "cannot %s domain %u: xenstore says: %s", doing,
                        v->domid, strerror(-ret));
+}
+
+/* A toolstack that starts many guests has many of us write side by side; those
+ * that others are too fast for wait, in all about five seconds. */
+#define BUSY_TRIES 20u
+
+int vbd_transaction(struct xen_store *s, const struct vbd *v,
+                    int (*body)(struct xen_store *s, void *arg), void *arg,
+                    const char *doing, struct err *e)
+{
+        int ret = -EAGAIN;
+
+        e->code = 0;
+        for (unsigned i = 0; i < BUSY_TRIES && ret == -EAGAIN; i++)
+                ret = xen_store_transaction(s, body, arg);
+        return explain(ret, v, doing, e);
 }
 
 struct close_args {
@@ -129,11 +146,8 @@ static int close_body(struct xen_store *s, void *arg)
 int vbd_request_close(struct xen_store *s, const struct vbd *v, struct err *e)
 {
         struct close_args c = {.vbd = v, .e = e};
-        int ret;
 
-        e->code = 0;
-        ret = xen_store_transaction(s, close_body, &c);
-        return vbd_explain(ret, v, "detach a disk of", e);
+        return vbd_transaction(s, v, close_body, &c, "detach a disk of", e);
 }
 
 static int remove_if_empty(struct xen_store *s, const char *path)
@@ -181,9 +195,6 @@ static int remove_body(struct xen_store *s, void *arg)
 
 int vbd_remove(struct xen_store *s, const struct vbd *v, struct err *e)
 {
-        int ret;
-
-        e->code = 0;
-        ret = xen_store_transaction(s, remove_body, (void *)v);
-        return vbd_explain(ret, v, "remove the disk's nodes of", e);
+        return vbd_transaction(s, v, remove_body, (void *)v,
+                               "remove the disk's nodes of", e);
 }

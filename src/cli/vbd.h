@@ -50,8 +50,10 @@ int vbd_remove(struct xen_store *s, const struct vbd *v, struct err *e);
 /* Reads B/key for people: "" if it is not there, otherwise to be freed. */
 char *vbd_text(struct xen_store *s, const struct vbd *v, const char *key);
 
-/* Puts a failure of xenstore in words, unless e has some: "cannot DOING domain
- * N". Returns ret. */
-int vbd_explain(int ret, const struct vbd *v, const char *doing, struct err *e);
+/* xen_store_transaction with patience. A failure that body has put no words to
+ * gets some: "cannot DOING domain N". */
+int vbd_transaction(struct xen_store *s, const struct vbd *v,
+                    int (*body)(struct xen_store *s, void *arg), void *arg,
+                    const char *doing, struct err *e);
 
 #endif

@@ -175,9 +175,7 @@ int vbd_create(struct xen_store *s, const struct vbd *v,
                const struct vbd_options *o, struct err *e)
 {
         struct create c = {.vbd = v, .options = o, .e = e};
-        int ret;
 
-        e->code = 0;
-        ret = xen_store_transaction(s, create_body, &c);
-        return vbd_explain(ret, v, "write the disk's nodes for", e);
+        return vbd_transaction(s, v, create_body, &c,
+                               "write the disk's nodes for", e);
 }

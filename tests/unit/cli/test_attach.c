@@ -161,11 +161,11 @@ static void unknown_domain_lists_the_others(void **state)
 
 static void conflicts_are_tried_again(void **state)
 {
-        fake_conflicts_left = 3;
+        fake_conflicts_left = 200; /* those of a dozen transactions */
         attached_disk();
         assert_int_equal(fake_commits, 1);
         node_is(B "/params", "ram:64M");
-        fake_conflicts_left = 100;
+        fake_conflicts_left = 1000;
         assert_int_equal(cli("attach", "g1", "xvdb", "ram:1M"), CLI_FAILED);
         assert_said("too busy");
 }
