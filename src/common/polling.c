@@ -14,7 +14,10 @@
  * time spent. */
 #include "polling.h"
 
+#include "clock.h"
+
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 static const char *const names[] = {
@@ -63,6 +66,14 @@ static void rest(struct polling *p, uint64_t now_ns)
                 p->rest_ns = POLLING_REST_FIRST_NS;
         p->rest_until_ns = now_ns + p->rest_ns;
         p->rest_ns = min_u64(2 * p->rest_ns, POLLING_REST_MOST_NS);
+}
+
+bool polling_let_others(const struct polling *p, struct polling_look *l)
+{
+        if (!polling_look_is_long(l))
+                return true;
+        sched_yield();
+        return polling_look_yielded(p, l, clock_ns());
 }
 
 static void count_vain(struct polling *p, const struct polling_look *l)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* When a thread with nothing to do should look again instead of sleeping: a
  * sleep and a wake-up cost more processor time, and far more latency, than a
- * short look around. Pure: the caller brings the clock, in ns. One thread. */
+ * short look around. Pure but for polling_let_others: the caller brings the
+ * clock, in ns. One thread. */
 #ifndef EVERGRANT_COMMON_POLLING_H
 #define EVERGRANT_COMMON_POLLING_H
 
@@ -79,14 +80,14 @@ static inline bool polling_look_again(struct polling_look *l, uint64_t now_ns)
         return !l->found && now_ns - l->start_ns < l->window_ns;
 }
 
-/* Then sched_yield before each further look: somebody may be waiting for this
- * processor, perhaps the very thread that is waited for. */
+/* Then others get the processor before each further look: somebody may be
+ * waiting for it, perhaps the very thread that is waited for. */
 static inline bool polling_look_is_long(const struct polling_look *l)
 {
         return l->now_ns - l->start_ns > POLLING_FREE_NS;
 }
 
-/* After the sched_yield. False: the look is over, found or not. */
+/* They had it until now. False: the look is over. */
 static inline bool polling_look_yielded(const struct polling *p,
                                         struct polling_look *l, uint64_t now_ns)
 {
@@ -94,6 +95,10 @@ static inline bool polling_look_yielded(const struct polling *p,
         l->now_ns = now_ns;
         return !l->shared || p->mode != POLLING_AUTO;
 }
+
+/* Between two looks; in a short look it does nothing. False: the look is over.
+ */
+bool polling_let_others(const struct polling *p, struct polling_look *l);
 
 /* It has looked from `start` to `now`. preemptions: of this thread until now
  * (clock_preemptions), asked for if it was late. */

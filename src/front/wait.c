@@ -4,8 +4,6 @@
  * either, and the backend sends none. */
 #include "front.h"
 
-#include <sched.h>
-
 /* Times that responses may be found by looking, until xenstore's and the
  * timer's descriptors are looked at too. */
 #define LOOKS_PER_PROCESS 64u
@@ -23,25 +21,12 @@ bool front_any_response(struct eg_disk *d)
         return false;
 }
 
-/* Other threads get the lock, and in a long look the processor. */
-static bool let_others(struct eg_disk *d, struct polling_look *look)
-{
-        bool goes_on = true;
-
-        pthread_mutex_unlock(&d->lock);
-        if (polling_look_is_long(look)) {
-                sched_yield();
-                goes_on = polling_look_yielded(&d->polling, look, clock_ns());
-        }
-        pthread_mutex_lock(&d->lock);
-        return goes_on;
-}
-
+/* Other threads get the lock between two readings of the clock. */
 static bool look_around(struct eg_disk *d, const bool *stop)
 {
         struct polling_look look;
-        bool goes_on;
         uint64_t now = clock_ns(), window_ns = polling_window(&d->polling, now);
+        bool goes_on;
 
         d->polls = window_ns;
         if (!window_ns || d->state != FRONT_CONNECTED)
@@ -55,7 +40,9 @@ static bool look_around(struct eg_disk *d, const bool *stop)
                 }
                 if (!polling_look_again(&look, clock_ns()))
                         break;
-                goes_on = let_others(d, &look);
+                pthread_mutex_unlock(&d->lock);
+                goes_on = polling_let_others(&d->polling, &look);
+                pthread_mutex_lock(&d->lock);
                 look.found = (stop && *stop) || d->done.n;
                 if (!goes_on || look.found || d->state != FRONT_CONNECTED)
                         break;

@@ -4,8 +4,6 @@
  */
 #include "loop_impl.h"
 
-#include <sched.h>
-
 void loop_set_poller(struct loop *l, struct loop_poller *p)
 {
         l->poller = p;
@@ -59,10 +57,7 @@ static bool look_around(struct loop *l, uint64_t window_ns)
                 }
                 if (!polling_look_again(&look, clock_ns()))
                         break;
-                if (!polling_look_is_long(&look))
-                        continue;
-                sched_yield();
-                if (!polling_look_yielded(&l->polling, &look, clock_ns()))
+                if (!polling_let_others(&l->polling, &look))
                         break;
         }
         polling_looked(&l->polling, &look,

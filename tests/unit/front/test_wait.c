@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "../common/yields.h"
 #include "front/front.h"
 #include "harness.h"
 #include "ring/ring_index.h"
@@ -283,8 +284,8 @@ static void few_or_long_ones_are_written_through_the_caches(void **state)
         struct eg_disk *d = open_polling(EG_POLLING_ON);
 
         fake.hold = true;
-        written_past_caches(d, 0, 4096,
-                            0); /* until it is known that both look */
+        /* Until it is known that both look. */
+        written_past_caches(d, 0, 4096, 0);
         assert_int_equal(written_past_caches(d, 0, 4096, 0), 0);
         assert_int_equal(written_past_caches(d, 7, 4096, 0), 0);
         assert_int_equal(written_past_caches(d, 8, 4096, 0), 32);
@@ -434,19 +435,6 @@ static void a_broken_ring_ends_the_wait(void **state)
         assert_int_equal(p.error, -EIO);
         assert_int_equal(eg_wait(d, -1), -EIO);
         eg_close(d);
-}
-
-static unsigned yields;
-
-int __wrap_sched_yield(void);
-
-/* Somebody else takes the processor. */
-int __wrap_sched_yield(void)
-{
-        struct timespec t = {0, 2 * POLLING_SHARED_NS};
-
-        yields++;
-        return nanosleep(&t, NULL);
 }
 
 static void a_look_ends_when_somebody_takes_the_processor(void **state)

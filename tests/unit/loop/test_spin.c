@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a loop does with its poller before it sleeps. */
+#include "../common/yields.h"
 #include "loop/loop_impl.h"
 #include "rig.h"
-
-#include <time.h>
 
 struct seen {
         struct loop_poller p;
@@ -32,14 +31,20 @@ static bool before_sleep(struct loop_poller *self)
         return false;
 }
 
-static void run(struct rig *r, enum polling_mode mode, struct seen *s)
+static void set_up(struct rig *r, enum polling_mode mode, struct seen *s,
+                   bool (*look_fn)(struct loop_poller *))
 {
         struct loop_opts opts = {.no_uring = r->no_uring, .polling = mode};
 
         assert_int_equal(loop_create(&s->l, &opts), 0);
-        s->p = (struct loop_poller){look, before_sleep, s};
+        s->p = (struct loop_poller){look_fn, before_sleep, s};
         s->stop = (struct loop_work){.fn = stop_work, .arg = s->l};
         loop_set_poller(s->l, &s->p);
+}
+
+static void run(struct rig *r, enum polling_mode mode, struct seen *s)
+{
+        set_up(r, mode, s, look);
         loop_run(s->l);
 }
 
@@ -96,45 +101,20 @@ static bool post_in_look(struct loop_poller *self)
 
 static void posted_work_ends_a_look(void **state)
 {
-        struct rig *r = *state;
-        struct loop_opts opts = {.no_uring = r->no_uring,
-                                 .polling = POLLING_ON};
         struct seen s = {0};
 
-        assert_int_equal(loop_create(&s.l, &opts), 0);
-        s.p = (struct loop_poller){post_in_look, before_sleep, &s};
-        s.stop = (struct loop_work){.fn = stop_work, .arg = s.l};
-        loop_set_poller(s.l, &s.p);
+        set_up(*state, POLLING_ON, &s, post_in_look);
         loop_run(s.l);
         assert_int_equal(s.looks, 1);
         assert_int_equal(s.sleeps, 0);
         loop_destroy(s.l);
 }
 
-static unsigned yields;
-
-int __wrap_sched_yield(void);
-
-/* Somebody else takes the processor. */
-int __wrap_sched_yield(void)
-{
-        struct timespec t = {0, 2 * POLLING_SHARED_NS};
-
-        yields++;
-        return nanosleep(&t, NULL);
-}
-
 static void a_look_ends_when_somebody_takes_the_processor(void **state)
 {
-        struct rig *r = *state;
-        struct loop_opts opts = {.no_uring = r->no_uring,
-                                 .polling = POLLING_AUTO};
         struct seen s = {0};
 
-        assert_int_equal(loop_create(&s.l, &opts), 0);
-        s.p = (struct loop_poller){look, before_sleep, &s};
-        s.stop = (struct loop_work){.fn = stop_work, .arg = s.l};
-        loop_set_poller(s.l, &s.p);
+        set_up(*state, POLLING_AUTO, &s, look);
         s.l->polling.window_ns = 1000 * CLOCK_NS_PER_MS;
         yields = 0;
         loop_run(s.l);
