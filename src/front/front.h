@@ -12,8 +12,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 
 #include "common/clock.h"
+#include "common/copy.h"
 #include "common/polling.h"
 #include "evergrant.h"
 #include "grant/pool.h"
@@ -89,35 +91,55 @@ struct front_io_list {
 
 /* ---- parts and slots ----------------------------------------------------- */
 
+/* Pages of which a part needs no list elsewhere: 4 KiB of the caller's memory,
+ * wherever it lies in its buffer. */
+#define FRONT_FEW_PAGES 2u
+
+/* This many cache lines, but for saved_iov: where many guests take turns on a
+ * processor its caches have nothing of their parts any more, and what a part
+ * has elsewhere is one more place to be fetched from. */
+#define FRONT_PART_LINES 3u
+
 struct front_part {
-        struct front_part *next; /* free or resend list, or `along` */
+        /* free or resend list, or `along` */
+        _Alignas(COPY_LINE_BYTES) struct front_part *next;
+        struct eg_io *io;
+        struct front_queue *queue; /* whose ring and pool it uses */
+        uint64_t offset_bytes;
+        uint64_t len_bytes;
+        uint32_t ring_index; /* position on the ring */
+        uint8_t wire_op;
+        bool direct; /* the segments are pages of the caller's eg_buf */
+        bool indirect;
+        uint16_t nsegs;
+        /* Pages of its own: those of the segments, unless it is direct, and
+         * after them the one that describes the segments of an indirect
+         * request. */
+        uint16_t npages;
+        uint32_t desc_gref;
+        struct front_cursor cursor;
         /* Whole I/Os that go along in this one's request, in the order of their
          * places on the disk, behind its own own_bytes; merge.c. */
         struct front_part *along;
         uint64_t own_bytes;
-        struct eg_io *io;
-        struct front_queue *queue; /* whose ring and pool it uses */
-        uint8_t wire_op;
-        bool direct; /* the segments are pages of the caller's eg_buf */
-        uint64_t offset_bytes;
-        uint64_t len_bytes;
-        struct front_cursor cursor;
-        uint32_t ring_index; /* position on the ring */
-        unsigned nsegs;
-        /* Pages of its own: those of the segments, unless it is direct, and
-         * after them the one that describes the segments of an indirect
-         * request. */
-        unsigned npages;
-        bool indirect;
-        uint32_t desc_gref;
         void *shared; /* share_per_request: npages in one piece */
         void *saved;  /* a write's bytes, while there is no backend */
-        struct iovec saved_iov;
-        /* Behind it in memory, for eg_disk.part_segs segments. */
-        struct blk_seg *segs;
+        /* The lists in use: `few`, or in `many`, which is made when it is first
+         * needed and has room for eg_disk.part_segs segments. */
         uint8_t **mem;            /* npages, filled from byte 0 */
         struct pool_page **pages; /* npages, unless shared */
+        struct blk_seg *segs;
+        void *many;
+        struct {
+                uint8_t *mem[FRONT_FEW_PAGES];
+                struct pool_page *pages[FRONT_FEW_PAGES];
+                struct blk_seg segs[FRONT_FEW_PAGES];
+        } few;
+        struct iovec saved_iov;
 };
+_Static_assert(offsetof(struct front_part, saved_iov) <=
+                       FRONT_PART_LINES * COPY_LINE_BYTES,
+               "what is used of a part has grown");
 
 struct front_shadow {
         uint32_t slots;
@@ -200,7 +222,7 @@ struct eg_disk {
         struct front_io_list done;    /* callbacks due */
         struct front_part *resend, **resend_tail;
         struct front_part *free_parts;
-        unsigned part_segs;          /* for which each part has room */
+        unsigned part_segs;          /* for which parts may have lists */
         uint64_t accepted, finished; /* I/Os */
         uint64_t queued_bytes;       /* in bounce buffers */
 
@@ -368,6 +390,9 @@ void front_merge_from_pages(const struct front_part *p);
 int front_part_start(struct eg_disk *d, struct eg_io *io);
 /* An empty one; NULL: no memory. */
 struct front_part *front_part_alloc(struct eg_disk *d);
+/* Lists with room for n segments and as many pages, and one to describe them.
+ * -ENOMEM. */
+int front_part_lists(const struct eg_disk *d, struct front_part *p, unsigned n);
 void front_part_free(struct eg_disk *d, struct front_part *p);
 /* The same for a part that was unanswered when the backend went away. What is
  * more than a request takes now becomes *rest, which is NULL otherwise. */
@@ -388,6 +413,9 @@ void front_parts_free(struct eg_disk *d);
 void front_shadow_init(struct front_shadow *s, uint32_t slots);
 /* -1 if all are taken. */
 int front_shadow_put(struct front_shadow *s, struct front_part *p);
+/* Starts to bring the part that rsp names into the first cache. A hint. */
+void front_shadow_expect(const struct front_shadow *s,
+                         const struct blk_response *rsp);
 /* NULL unless rsp answers a part that is on the ring and was published before
  * req_pushed; *why then says what is wrong. Takes it out. */
 struct front_part *front_shadow_match(struct front_shadow *s,

@@ -49,7 +49,7 @@ static int pages_take(struct eg_disk *d, struct front_part *p, unsigned n,
                         p->mem[i] = p->pages[i]->page;
                 }
         }
-        p->npages = ret == 0 ? n : 0;
+        p->npages = ret == 0 ? (uint16_t)n : 0;
         return ret;
 }
 
@@ -90,10 +90,12 @@ int front_part_copied(struct eg_disk *d, struct front_part *p)
 
         (void)front_part_plan(p->len_bytes, 0, d->part_segs, &n);
         p->indirect = n > BLK_DIRECT_SEGS;
-        ret = pages_take(d, p, n + p->indirect, refs);
+        ret = front_part_lists(d, p, n);
+        if (ret == 0)
+                ret = pages_take(d, p, n + p->indirect, refs);
         if (ret < 0)
                 return ret;
-        p->nsegs = n;
+        p->nsegs = (uint16_t)n;
         p->direct = false;
         for (unsigned i = 0; i < n; i++) {
                 uint64_t in_page =
@@ -115,8 +117,13 @@ int front_part_direct(struct eg_disk *d, struct front_part *p,
                       const struct eg_buf *buf, size_t buf_offset_bytes)
 {
         size_t at = buf_offset_bytes, end = at + p->len_bytes;
-        int ret = 0;
+        unsigned n;
+        int ret;
 
+        (void)front_part_plan(p->len_bytes, at, d->part_segs, &n);
+        ret = front_part_lists(d, p, n);
+        if (ret < 0)
+                return ret;
         p->direct = true;
         p->nsegs = 0;
         while (at < end) {

@@ -5,25 +5,50 @@
 #include <errno.h>
 #include <string.h>
 
+static void use_few(struct front_part *p)
+{
+        p->mem = p->few.mem;
+        p->pages = p->few.pages;
+        p->segs = p->few.segs;
+}
+
 struct front_part *front_part_alloc(struct eg_disk *d)
 {
         struct front_part *p = d->free_parts;
-        unsigned n = d->part_segs;
-        uint8_t *arrays;
+        void *many = NULL;
 
-        if (p)
+        if (p) {
                 d->free_parts = p->next;
-        else
-                p = malloc(sizeof(*p) + n * sizeof(struct blk_seg) +
-                           (n + 1) * (sizeof(*p->mem) + sizeof(*p->pages)));
+                many = p->many;
+        } else {
+                p = aligned_alloc(COPY_LINE_BYTES, sizeof(*p));
+        }
         if (!p)
                 return NULL;
-        memset(p, 0, sizeof(*p));
-        arrays = (uint8_t *)(p + 1);
-        p->mem = (uint8_t **)(void *)arrays;
-        p->pages = (struct pool_page **)(void *)(p->mem + n + 1);
-        p->segs = (struct blk_seg *)(void *)(p->pages + n + 1);
+        memset(p, 0, offsetof(struct front_part, few));
+        p->many = many;
+        use_few(p);
         return p;
+}
+
+int front_part_lists(const struct eg_disk *d, struct front_part *p, unsigned n)
+{
+        size_t most = d->part_segs;
+
+        if (n <= FRONT_FEW_PAGES) {
+                use_few(p);
+                return 0;
+        }
+        if (!p->many)
+                p->many = malloc((most + 1) *
+                                 (sizeof(*p->mem) + sizeof(*p->pages) +
+                                  sizeof(*p->segs)));
+        if (!p->many)
+                return -ENOMEM;
+        p->mem = p->many;
+        p->pages = (struct pool_page **)(void *)(p->mem + most + 1);
+        p->segs = (struct blk_seg *)(void *)(p->pages + most + 1);
+        return 0;
 }
 
 void front_part_free(struct eg_disk *d, struct front_part *p)
@@ -39,6 +64,7 @@ void front_parts_free(struct eg_disk *d)
                 struct front_part *p = d->free_parts;
 
                 d->free_parts = p->next;
+                free(p->many);
                 free(p);
         }
 }

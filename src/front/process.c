@@ -12,7 +12,9 @@
  * asleep: what is submitted in their place keeps it awake. */
 #define TAKE_FEW 2u
 
-/* The bytes of the next answer come nearer while those of one are copied. */
+/* What the next answer needs comes nearer while the bytes of one are copied:
+ * its bytes, if the backend writes them on another processor, else what we know
+ * of the request. */
 static bool take_some(struct eg_disk *d, struct front_queue *q, uint32_t n)
 {
         bool fetches = d->polls || front_ring_peer_overlaps(&q->ring);
@@ -24,6 +26,11 @@ static bool take_some(struct eg_disk *d, struct front_queue *q, uint32_t n)
                 const char *why = "";
 
                 front_ring_take(&q->ring, &rsp);
+                front_shadow_expect(&q->shadow, &rsp);
+                if (p && !fetches) {
+                        front_part_answered(d, p, status);
+                        p = NULL;
+                }
                 next = front_shadow_match(&q->shadow, &rsp, q->ring.req_pushed,
                                           &why);
                 if (fetches && next && next->wire_op == BLK_READ &&

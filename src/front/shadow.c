@@ -34,6 +34,17 @@ static struct front_part *take(struct front_shadow *s, uint32_t slot)
         return p;
 }
 
+void front_shadow_expect(const struct front_shadow *s,
+                         const struct blk_response *rsp)
+{
+        const char *part = NULL;
+
+        if (rsp->id < s->slots)
+                part = (const char *)s->part[rsp->id];
+        for (unsigned i = 0; part && i < FRONT_PART_LINES; i++)
+                __builtin_prefetch(part + i * COPY_LINE_BYTES, 1);
+}
+
 struct front_part *front_shadow_match(struct front_shadow *s,
                                       const struct blk_response *rsp,
                                       uint32_t req_pushed, const char **why)

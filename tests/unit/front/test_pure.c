@@ -137,6 +137,7 @@ static void shadow_matches_only_an_outstanding_request(void **state)
         static struct front_shadow s;
         struct front_part p = {.ring_index = 10, .wire_op = BLK_WRITE};
         struct blk_response good = {.op = BLK_WRITE}, r;
+        const uint64_t ids[] = {0, 31, 32, UINT32_MAX, UINT64_MAX};
         const char *why = NULL;
 
         front_shadow_init(&s, 32);
@@ -158,8 +159,37 @@ static void shadow_matches_only_an_outstanding_request(void **state)
         REFUSED(r.status = -3, 11);
         REFUSED(r.status = 32767, 11);
         REFUSED((void)0, 10); /* not published yet */
+        /* A hint takes all of these, and changes nothing. */
+        for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
+                r.id = ids[i];
+                front_shadow_expect(&s, &r);
+        }
         assert_ptr_equal(front_shadow_match(&s, &good, 11, &why), &p);
         REFUSED((void)0, 11); /* twice */
+}
+
+static void only_parts_of_many_pages_have_lists(void **state)
+{
+        struct eg_disk d = {.part_segs = 256};
+        struct front_part *p = front_part_alloc(&d);
+
+        assert_int_equal(front_part_lists(&d, p, FRONT_FEW_PAGES), 0);
+        assert_ptr_equal(p->segs, p->few.segs);
+        assert_null(p->many);
+        assert_int_equal(front_part_lists(&d, p, FRONT_FEW_PAGES + 1), 0);
+        assert_non_null(p->many);
+        p->mem[256] = NULL;
+        p->pages[256] = NULL;
+        p->segs[255].gref = 7;
+        assert_ptr_not_equal(p->segs, p->few.segs);
+        /* They stay with it. */
+        front_part_free(&d, p);
+        assert_ptr_equal(front_part_alloc(&d), p);
+        assert_non_null(p->many);
+        assert_int_equal(front_part_lists(&d, p, 256), 0);
+        assert_int_equal(p->segs[255].gref, 7);
+        front_part_free(&d, p);
+        front_parts_free(&d);
 }
 
 static void options_have_sane_defaults_and_bounds(void **state)
@@ -196,6 +226,7 @@ int main(void)
                 cmocka_unit_test(iov_sum_is_checked),
                 cmocka_unit_test(shadow_gives_each_slot_once),
                 cmocka_unit_test(shadow_matches_only_an_outstanding_request),
+                cmocka_unit_test(only_parts_of_many_pages_have_lists),
                 cmocka_unit_test(options_have_sane_defaults_and_bounds),
         };
 
