@@ -67,6 +67,10 @@ static void unpin_pages(xengnttab_handle *h, struct px_mapping *m, uint32_t n)
         }
 }
 
+/* As gntdev's mmap does: the pages are in the page table when it returns, and
+ * no first touch of one is a fault. */
+#define MAP_PRESENT (MAP_SHARED | MAP_POPULATE)
+
 /* Pages that follow one another in the same file are one mmap. */
 static int map_runs(char *at, const struct px_mapping *m,
                     const uint32_t *frames, int prot)
@@ -77,7 +81,7 @@ static int map_runs(char *at, const struct px_mapping *m,
                             frames[i + n] != frames[i] + n)
                                 break;
                 if (mmap(at + (size_t)i * PXW_PAGE, (size_t)n * PXW_PAGE, prot,
-                         MAP_SHARED | MAP_FIXED, page_from(m, i)->mem_fd,
+                         MAP_PRESENT | MAP_FIXED, page_from(m, i)->mem_fd,
                          (off_t)frames[i] * PXW_PAGE) == MAP_FAILED)
                         return -1;
         }
@@ -91,7 +95,7 @@ static void *map_frames(const struct px_mapping *m, const uint32_t *frames,
         void *at;
 
         if (m->count == 1)
-                return mmap(NULL, PXW_PAGE, prot, MAP_SHARED,
+                return mmap(NULL, PXW_PAGE, prot, MAP_PRESENT,
                             page_from(m, 0)->mem_fd,
                             (off_t)frames[0] * PXW_PAGE);
         at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

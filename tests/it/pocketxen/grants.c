@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -97,6 +98,36 @@ static void scattered_refs_map_in_the_order_given(void **state)
         assert_int_equal(m[2 * PAGE], '1');
         xengnttab_unmap(tab, m, 3);
         xengntshr_unshare(shr, mine, 4);
+}
+
+static bool in_page_table(const void *at)
+{
+        FILE *f = fopen("/proc/self/pagemap", "rb");
+        uint64_t entry = 0;
+
+        assert_non_null(f);
+        assert_int_equal(fseek(f, (long)((uintptr_t)at / PAGE * sizeof(entry)),
+                               SEEK_SET),
+                         0);
+        assert_int_equal(fread(&entry, sizeof(entry), 1, f), 1);
+        fclose(f);
+        return entry >> 63;
+}
+
+static void mapped_pages_are_there_before_they_are_touched(void **state)
+{
+        uint32_t refs[3];
+        char *mine = xengntshr_share_pages(shr, 0, 3, refs, 1);
+        char *one = xengnttab_map_grant_ref(tab, g1, refs[1], PROT_READ);
+        char *all = xengnttab_map_domain_grant_refs(tab, 3, g1, refs, RW);
+
+        assert_true(in_page_table(one));
+        for (int i = 0; i < 3; i++)
+                assert_true(in_page_table(all + i * PAGE));
+        xengnttab_unmap(tab, one, 1);
+        assert_false(in_page_table(one));
+        xengnttab_unmap(tab, all, 3);
+        xengntshr_unshare(shr, mine, 3);
 }
 
 static void another_domain_is_refused(void **state)
@@ -429,6 +460,8 @@ int main(void)
                 cmocka_unit_test(both_ends_see_the_same_bytes),
                 cmocka_unit_test(fresh_pages_are_zero),
                 cmocka_unit_test(scattered_refs_map_in_the_order_given),
+                cmocka_unit_test(
+                        mapped_pages_are_there_before_they_are_touched),
                 cmocka_unit_test(another_domain_is_refused),
                 cmocka_unit_test(read_only_grant_maps_for_reading_only),
                 cmocka_unit_test(mappings_of_one_grant_are_counted),
