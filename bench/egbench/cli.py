@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from . import (micro, micro_report, others, output, peers, peers_report,
+from . import (machine, micro, micro_report, others, output, peers, peers_report,
                progress, scale, scale_report, tools, world)
 from .tools import Failure, Usage
 
@@ -278,6 +278,7 @@ def main(argv):
             raise Usage("no command given; there are scale, micro and "
                         "peers (--help)")
         watch_signals()
+        machine.fix_addresses()
         return args.command(args)
     except Usage as e:
         say(e)

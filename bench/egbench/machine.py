@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the kernel says about this machine and about processes."""
+import ctypes
 import os
 import platform
 import resource
@@ -72,6 +73,25 @@ def largest_file():
     return None if limit == resource.RLIM_INFINITY else limit
 
 
+ADDR_NO_RANDOMIZE = 0x0040000
+
+
+def personality(value):
+    return ctypes.CDLL(None).personality(ctypes.c_ulong(value))
+
+
+def fix_addresses():
+    """What is started from now on lies at the same addresses each time. Guests
+    are copies of one program; at random places each has entries of its own in
+    the branch predictor, and those that take turns on a CPU drive out each
+    other's. Where that is not allowed, describe() says so."""
+    personality(personality(0xffffffff) | ADDR_NO_RANDOMIZE)
+
+
+def addresses_are_fixed():
+    return personality(0xffffffff) & ADDR_NO_RANDOMIZE != 0
+
+
 def describe():
     cpu = field(read("/proc/cpuinfo"), "model name") or platform.machine()
     total = field(read("/proc/meminfo"), "MemTotal")
@@ -81,6 +101,7 @@ def describe():
         "memory_bytes": int(total.split()[0]) * 1024 if total else None,
         "kernel": platform.release(),
         "arch": platform.machine(),
+        "fixed_addresses": addresses_are_fixed(),
         "load_average": round(os.getloadavg()[0], 2),
         "date": time.strftime("%Y-%m-%d"),
         "evergrant": tools.VERSION,

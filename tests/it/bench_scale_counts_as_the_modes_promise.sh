@@ -34,6 +34,10 @@ jq -e '.scale | all(
 jq -e '.scale | all(.guests > 1 or .fairness == 1)' "$results"
 jq -e '.machine | .cpus > 0 and .cpu != "" and .kernel != "" and .date != ""' \
         "$results"
+# Containers may forbid it.
+fixed=false
+if setarch -R true 2>"$T/setarch.log"; then fixed=true; fi
+jq -e ".machine.fixed_addresses == $fixed" "$results"
 jq -e '.scale_run | .complete and .depth == 32 and .rounds == 1' "$results"
 
 say "the counts"
