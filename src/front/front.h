@@ -138,7 +138,7 @@ struct front_part {
         struct iovec saved_iov;
 };
 _Static_assert(offsetof(struct front_part, saved_iov) <=
-                       FRONT_PART_LINES * COPY_LINE_BYTES,
+                       (size_t)FRONT_PART_LINES * COPY_LINE_BYTES,
                "what is used of a part has grown");
 
 struct front_shadow {

@@ -107,7 +107,7 @@ int front_part_copied(struct eg_disk *d, struct front_part *p)
                 p->segs[i].last_sector = (uint8_t)(in_page / SECTOR_BYTES - 1);
         }
         if (p->indirect) {
-                p->desc_gref = refs[n];
+                p->desc_gref = refs[n]; // NOLINT(*-core.uninitialized.*)
                 describe(p, p->mem[n]);
         }
         return 0;

@@ -41,7 +41,7 @@ void front_shadow_expect(const struct front_shadow *s,
 
         if (rsp->id < s->slots)
                 part = (const char *)s->part[rsp->id];
-        for (unsigned i = 0; part && i < FRONT_PART_LINES; i++)
+        for (size_t i = 0; part && i < FRONT_PART_LINES; i++)
                 __builtin_prefetch(part + i * COPY_LINE_BYTES, 1);
 }
 
