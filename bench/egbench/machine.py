@@ -76,7 +76,11 @@ def largest_file():
 ADDR_NO_RANDOMIZE = 0x0040000
 
 
+PERSONALITY_NOW = 0xffffffff
+
+
 def personality(value):
+    """What it was before; -1 where the call is forbidden."""
     return ctypes.CDLL(None).personality(ctypes.c_ulong(value))
 
 
@@ -85,11 +89,14 @@ def fix_addresses():
     are copies of one program; at random places each has entries of its own in
     the branch predictor, and those that take turns on a CPU drive out each
     other's. Where that is not allowed, describe() says so."""
-    personality(personality(0xffffffff) | ADDR_NO_RANDOMIZE)
+    now = personality(PERSONALITY_NOW)
+    if now >= 0:
+        personality(now | ADDR_NO_RANDOMIZE)
 
 
 def addresses_are_fixed():
-    return personality(0xffffffff) & ADDR_NO_RANDOMIZE != 0
+    now = personality(PERSONALITY_NOW)
+    return now >= 0 and now & ADDR_NO_RANDOMIZE != 0
 
 
 def describe():
