@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* T-BADRSP: a backend that answers what nobody asked. */
+#include "front/front.h"
 #include "harness.h"
 #include "ring/ring_index.h"
 
@@ -77,16 +78,22 @@ static void impossible_fields_end_the_disk(void **state)
         }
 }
 
+/* The first one counts, whichever way the frontend takes a batch. */
 static void same_answer_twice_ends_the_disk(void **state)
 {
-        struct blk_request r;
-        struct eg_disk *d = disk_with_load(&r);
+        for (int polls = 0; polls < 2; polls++) {
+                struct blk_request r;
+                struct eg_disk *d;
 
-        memset(fake_page(r.segs[0].gref), 0x31, 4096);
-        fake_answer(r.id, r.wire_op, BLK_OKAY);
-        fake_answer(r.id, r.wire_op, BLK_OKAY);
-        fake_push();
-        expect_broken(d, 1);
+                fake_reset();
+                d = disk_with_load(&r);
+                d->polls = polls;
+                memset(fake_page(r.segs[0].gref), 0x31, 4096);
+                fake_answer(r.id, r.wire_op, BLK_OKAY);
+                fake_answer(r.id, r.wire_op, BLK_OKAY);
+                fake_push();
+                expect_broken(d, 1);
+        }
 }
 
 static void free_slot_answered_ends_the_disk(void **state)
