@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* pocketxen's grants through the drop-in libxengnttab, seen from both ends and
  * from the hypervisor's account. */
+#include "../page_table.h"
 #include "bench.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -98,20 +98,6 @@ static void scattered_refs_map_in_the_order_given(void **state)
         assert_int_equal(m[2 * PAGE], '1');
         xengnttab_unmap(tab, m, 3);
         xengntshr_unshare(shr, mine, 4);
-}
-
-static bool in_page_table(const void *at)
-{
-        FILE *f = fopen("/proc/self/pagemap", "rb");
-        uint64_t entry = 0;
-
-        assert_non_null(f);
-        assert_int_equal(fseek(f, (long)((uintptr_t)at / PAGE * sizeof(entry)),
-                               SEEK_SET),
-                         0);
-        assert_int_equal(fread(&entry, sizeof(entry), 1, f), 1);
-        fclose(f);
-        return entry >> 63;
 }
 
 static void mapped_pages_are_there_before_they_are_touched(void **state)

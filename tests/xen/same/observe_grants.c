@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "../../it/page_table.h"
 #include "observe.h"
 
 #include <stdio.h>
@@ -8,20 +9,6 @@
 #include <xengnttab.h>
 
 #define RW (PROT_READ | PROT_WRITE)
-
-/* In this process's page table, touched or not. */
-static int present(const void *at)
-{
-        FILE *f = fopen("/proc/self/pagemap", "rb");
-        uint64_t entry = 0;
-
-        if (f &&
-            !fseek(f, (long)((uintptr_t)at / PAGE * sizeof(entry)), SEEK_SET))
-                (void)!fread(&entry, sizeof(entry), 1, f);
-        if (f)
-                fclose(f);
-        return (int)(entry >> 63);
-}
 
 static void maps(uint32_t self, xengnttab_handle *gt, xengntshr_handle *gs)
 {
@@ -39,8 +26,8 @@ static void maps(uint32_t self, xengnttab_handle *gt, xengntshr_handle *gs)
         mapped = xengnttab_map_grant_refs(gt, 3, domids, refs, RW);
         print_pointer("map 3 refs", mapped);
         printf("all are there before they are touched: %d\n",
-               present(mapped) && present(mapped + PAGE) &&
-                       present(mapped + 2 * PAGE));
+               in_page_table(mapped) && in_page_table(mapped + PAGE) &&
+                       in_page_table(mapped + 2 * PAGE));
         print_text("the mapper reads", mapped + PAGE);
         strcpy(mapped + PAGE, "from the mapper");
         print_text("the granter reads", shared + PAGE);
