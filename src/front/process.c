@@ -12,6 +12,13 @@
  * asleep: what is submitted in their place keeps it awake. */
 #define TAKE_FEW 2u
 
+static void answer(struct eg_disk *d, struct front_part **p, int status)
+{
+        if (*p)
+                front_part_answered(d, *p, status);
+        *p = NULL;
+}
+
 /* What the next answer needs comes nearer while the bytes of one are copied:
  * its bytes, if the backend writes them on another processor, else what we know
  * of the request. */
@@ -26,18 +33,16 @@ static bool take_some(struct eg_disk *d, struct front_queue *q, uint32_t n)
                 const char *why = "";
 
                 front_ring_take(&q->ring, &rsp);
-                front_shadow_expect(&q->shadow, &rsp);
-                if (p && !fetches) {
-                        front_part_answered(d, p, status);
-                        p = NULL;
+                if (!fetches) {
+                        front_shadow_expect(&q->shadow, &rsp);
+                        answer(d, &p, status);
                 }
                 next = front_shadow_match(&q->shadow, &rsp, q->ring.req_pushed,
                                           &why);
                 if (fetches && next && next->wire_op == BLK_READ &&
                     !next->direct)
                         copy_fetch(next->mem[0], next->len_bytes);
-                if (p)
-                        front_part_answered(d, p, status);
+                answer(d, &p, status);
                 if (!next) {
                         front_broken(d, why);
                         return false;
@@ -45,8 +50,7 @@ static bool take_some(struct eg_disk *d, struct front_queue *q, uint32_t n)
                 p = next;
                 status = rsp.status;
         }
-        if (p)
-                front_part_answered(d, p, status);
+        answer(d, &p, status);
         return true;
 }
 
