@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 
-from . import (machine, micro, micro_report, others, output, peers, peers_report,
-               progress, scale, scale_report, tools, world)
+from . import (machine, micro, micro_report, others, output, peers,
+               peers_report, progress, scale, scale_report, tools, world)
 from .tools import Failure, Usage
 
 MAX_GUESTS = 512

@@ -73,10 +73,8 @@ def largest_file():
     return None if limit == resource.RLIM_INFINITY else limit
 
 
+PERSONALITY_NOW = 0xffffffff    # asks, and changes nothing
 ADDR_NO_RANDOMIZE = 0x0040000
-
-
-PERSONALITY_NOW = 0xffffffff
 
 
 def personality(value):
