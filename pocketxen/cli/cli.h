@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define CLI_PATH_BYTES 256
 
@@ -24,13 +25,14 @@ const char *cli_dir(void);
  * (the file gets the server's pid),
  * or -1 after a message. */
 int cli_dir_claim(void);
+/* The pid that the lock's file names, 0 for none. If it still lives, only the
+ * server knows: ask it something. */
+pid_t cli_dir_server(void);
 
 /* client.c: one command to the server; the reply is the caller's. NULL after a
  * message: no server, or it said no. dom may be NULL. */
 struct json_object *cli_ask(const char *command, const char *dom);
 struct json_object *cli_ask_object(struct json_object *request);
-/* True if a server answers in the run directory. */
-bool cli_server_alive(void);
 
 /* server.c: starts the server in the background and waits until it listens;
  * its pid, or -1 after a message. */

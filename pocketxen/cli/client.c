@@ -26,15 +26,6 @@ static int connect_server(void)
         return fd;
 }
 
-bool cli_server_alive(void)
-{
-        int fd = connect_server();
-
-        if (fd >= 0)
-                close(fd);
-        return fd >= 0;
-}
-
 /* Everything until the server closes, terminated. */
 static char *read_all(int fd)
 {

@@ -59,6 +59,26 @@ static bool folder_is_ours(void)
                st.st_uid == getuid() && !(st.st_mode & 022);
 }
 
+static void lock_path(char path[static CLI_PATH_BYTES + 8])
+{
+        snprintf(path, CLI_PATH_BYTES + 8, "%s/lock", cli_dir());
+}
+
+pid_t cli_dir_server(void)
+{
+        char path[CLI_PATH_BYTES + 8];
+        FILE *f;
+        int pid = 0;
+
+        lock_path(path);
+        f = fopen(path, "re");
+        if (f && fscanf(f, "%9d", &pid) != 1)
+                pid = 0;
+        if (f)
+                fclose(f);
+        return pid;
+}
+
 int cli_dir_claim(void)
 {
         char path[CLI_PATH_BYTES + 8];
@@ -78,7 +98,7 @@ int cli_dir_claim(void)
                          cli_dir());
                 return -1;
         }
-        snprintf(path, sizeof(path), "%s/lock", cli_dir());
+        lock_path(path);
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (fd < 0) {
                 cli_fail(1, "cannot open %s: %s", path, strerror(errno));

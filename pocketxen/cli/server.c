@@ -7,15 +7,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define XEN_DEVICE "/dev/xen/xenbus"
+/* Domain-0's programs have 5 s of it to end by themselves. */
+#define STOP_WAIT_MS 10000
 
 static void server_child(int ready_fd)
 {
@@ -102,24 +105,36 @@ int cmd_start(int argc, char **argv)
         return CLI_DONE;
 }
 
-/* The server answers first and then ends; its lock tells when. */
-static void wait_stopped(void)
+/* The server answers first and then ends. Its lock goes with the process, after
+ * its socket: only then can another start in its place. */
+static int wait_ended(int pidfd)
 {
-        const struct timespec pause = {0, 10000000};
+        struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+        int ret;
 
-        for (int i = 0; i < 1000 && cli_server_alive(); i++)
-                nanosleep(&pause, NULL);
+        do
+                ret = poll(&ended, 1, STOP_WAIT_MS);
+        while (ret < 0 && errno == EINTR);
+        if (ended.revents & POLLIN)
+                return CLI_DONE;
+        return cli_fail(CLI_FAILED,
+                        "the server in %s was told to stop and has not ended "
+                        "within %d s; %s/lock has its pid",
+                        cli_dir(), STOP_WAIT_MS / 1000, cli_dir());
 }
 
 static int stop(void)
 {
+        /* Opened before it may be gone. */
+        int pidfd = pidfd_open(cli_dir_server(), 0), ret = CLI_FAILED;
         struct json_object *reply = cli_ask("stop", NULL);
 
-        if (!reply)
-                return CLI_FAILED;
+        if (reply)
+                ret = wait_ended(pidfd);
         json_object_put(reply);
-        wait_stopped();
-        return CLI_DONE;
+        if (pidfd >= 0)
+                close(pidfd);
+        return ret;
 }
 
 int cmd_stop(int argc, char **argv)
