@@ -196,6 +196,7 @@ void back_service_run(struct back_queue *q)
         if (left) {
                 q->batch_ns = clock_ns();
                 q->looks = loop_looks(q->thread->loop, q->batch_ns);
+                back_storm_busy(q);
                 q->apart = crowd_has_room();
                 back_ring_batch(&q->ring, left);
         }

@@ -71,6 +71,11 @@ void back_storm_event(struct back_queue *q)
                 xen_evtchn_unmask(q->thread->evtchn, q->port);
 }
 
+void back_storm_busy(struct back_queue *q)
+{
+        crowd_note(&q->storm.busy, true);
+}
+
 static void watch(struct loop_timer *timer)
 {
         struct back_queue *q = timer->arg;

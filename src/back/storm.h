@@ -16,13 +16,16 @@ struct back_storm {
 
         uint32_t watch_cons; /* ring.req_cons at the last look */
         bool watch_left;     /* … when requests were waiting, unannounced */
-        bool busy;           /* … it had moved since the one before */
+        bool busy; /* has had requests since the last look or the one before */
         struct loop_timer watch;
 };
 
 /* When the queue is served, and when it is no more. */
 void back_storm_begin(struct back_queue *q);
 void back_storm_end(struct back_queue *q);
+/* Requests were found in the ring: it counts as busy at once (crowd.h), and no
+ * more when a period of the watch brought none. */
+void back_storm_busy(struct back_queue *q);
 /* After an event was served: unmasks its port, at once or later. */
 void back_storm_event(struct back_queue *q);
 

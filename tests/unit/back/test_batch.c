@@ -5,6 +5,7 @@
 #include "rig.h"
 
 #include <string.h>
+#include <sys/sysinfo.h>
 
 /* A batch of n reads, of which all but one are done. */
 static void stop_before_the_last(struct rig *rig, unsigned n)
@@ -29,6 +30,8 @@ static void responses_of_a_long_batch_come_early(void **state)
         struct rig_ring *r = &rig->rings[0];
         unsigned events;
 
+        if (get_nprocs() < 2)
+                skip(); /* one ring is a crowd */
         assert_int_equal(rig_attach(rig, 0), 0);
         events = fake_port_events(r->remote_port);
         stop_before_the_last(rig, PUT);
@@ -59,6 +62,7 @@ static void in_a_crowd_responses_come_together(void **state)
         test_store_go(rig->store);
         for (unsigned i = 0; i < PUT; i++)
                 assert_int_equal(rig_await(r).id, i);
+        rig_detach(rig, 0);
         for (unsigned i = 0; i < CROWD; i++)
                 crowd_note(&counted[i], false);
         assert_true(crowd_has_room());

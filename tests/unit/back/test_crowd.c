@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether there is room, asked by a process that is bound to one processor: its
- * frontends are not. */
+/* Which rings count as busy, and whether there is room; asked by a process that
+ * is bound to one processor: its frontends are not. */
 #include "rig.h"
 
 #include <sched.h>
@@ -23,6 +23,12 @@ static void bind_to_one(void)
         assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 }
 
+static void fire_watch(struct rig *rig)
+{
+        rig_fire_timer(rig);
+        rig_settle(rig);
+}
+
 static void two_processors_of_the_machine_for_each_busy_ring(void **state)
 {
         static bool counted[RINGS];
@@ -42,11 +48,41 @@ static void two_processors_of_the_machine_for_each_busy_ring(void **state)
         assert_true(crowd_has_room());
 }
 
+/* … and not half a second later, when a burst is over. */
+static void a_ring_is_busy_from_its_first_request_on(void **state)
+{
+        static bool counted[RINGS];
+        struct rig *rig = *state;
+        struct blk_request req = rig_request(BLK_READ, 1, 0, 0, 1);
+        unsigned room = (unsigned)get_nprocs() / 2;
+
+        assert_int_equal(rig_attach(rig, 0), 0);
+        for (unsigned i = 0; i < room; i++)
+                crowd_note(&counted[i], true);
+        assert_true(crowd_has_room());
+        assert_int_equal(rig_do(rig, &req), BLK_OKAY);
+        assert_false(crowd_has_room());
+        /* The watch: something in its first period, nothing in the next. */
+        fire_watch(rig);
+        assert_false(crowd_has_room());
+        fire_watch(rig);
+        assert_true(crowd_has_room());
+        assert_int_equal(rig_do(rig, &req), BLK_OKAY);
+        assert_false(crowd_has_room());
+        rig_detach(rig, 0);
+        assert_true(crowd_has_room());
+        for (unsigned i = 0; i < room; i++)
+                crowd_note(&counted[i], false);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(
                         two_processors_of_the_machine_for_each_busy_ring),
+                cmocka_unit_test_setup_teardown(
+                        a_ring_is_busy_from_its_first_request_on, rig_setup,
+                        rig_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
