@@ -25,8 +25,7 @@ const char *cli_dir(void);
  * (the file gets the server's pid),
  * or -1 after a message. */
 int cli_dir_claim(void);
-/* The pid that the lock's file names, 0 for none. If it still lives, only the
- * server knows: ask it something. */
+/* The pid of who has the lock; 0: nobody. */
 pid_t cli_dir_server(void);
 
 /* client.c: one command to the server; the reply is the caller's. NULL after a

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,23 +63,34 @@ static void lock_path(char path[static CLI_PATH_BYTES + 8])
         snprintf(path, CLI_PATH_BYTES + 8, "%s/lock", cli_dir());
 }
 
+/* Of the kind that can be asked for without being taken: a question by one
+ * command must not make another's claim fail. */
+static struct flock whole_file(void)
+{
+        return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+}
+
 pid_t cli_dir_server(void)
 {
+        struct flock lock = whole_file();
         char path[CLI_PATH_BYTES + 8];
-        FILE *f;
         int pid = 0;
+        FILE *f;
 
         lock_path(path);
         f = fopen(path, "re");
-        if (f && fscanf(f, "%9d", &pid) != 1)
+        if (!f)
+                return 0;
+        if (fcntl(fileno(f), F_OFD_GETLK, &lock) < 0 ||
+            lock.l_type == F_UNLCK || fscanf(f, "%9d", &pid) != 1)
                 pid = 0;
-        if (f)
-                fclose(f);
+        fclose(f);
         return pid;
 }
 
 int cli_dir_claim(void)
 {
+        struct flock lock = whole_file();
         char path[CLI_PATH_BYTES + 8];
         int fd;
 
@@ -104,7 +114,7 @@ int cli_dir_claim(void)
                 cli_fail(1, "cannot open %s: %s", path, strerror(errno));
                 return -1;
         }
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
                 cli_fail(1,
                          "pocketxen runs already in %s (pocketxen stop "
                          "ends it; POCKETXEN_DIR chooses another place)",

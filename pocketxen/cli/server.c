@@ -7,13 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define XEN_DEVICE "/dev/xen/xenbus"
@@ -107,34 +106,30 @@ int cmd_start(int argc, char **argv)
 
 /* The server answers first and then ends. Its lock goes with the process, after
  * its socket: only then can another start in its place. */
-static int wait_ended(int pidfd)
+static int wait_ended(pid_t server)
 {
-        struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-        int ret;
+        const struct timespec pause = {0, 10000000};
 
-        do
-                ret = poll(&ended, 1, STOP_WAIT_MS);
-        while (ret < 0 && errno == EINTR);
-        if (ended.revents & POLLIN)
-                return CLI_DONE;
+        for (int ms = 0; ms < STOP_WAIT_MS; ms += 10) {
+                if (cli_dir_server() != server)
+                        return CLI_DONE;
+                nanosleep(&pause, NULL);
+        }
         return cli_fail(CLI_FAILED,
                         "the server in %s was told to stop and has not ended "
-                        "within %d s; %s/lock has its pid",
-                        cli_dir(), STOP_WAIT_MS / 1000, cli_dir());
+                        "within %d s; its pid is %d",
+                        cli_dir(), STOP_WAIT_MS / 1000, (int)server);
 }
 
 static int stop(void)
 {
-        /* Opened before it may be gone. */
-        int pidfd = pidfd_open(cli_dir_server(), 0), ret = CLI_FAILED;
+        pid_t server = cli_dir_server();
         struct json_object *reply = cli_ask("stop", NULL);
 
-        if (reply)
-                ret = wait_ended(pidfd);
+        if (!reply)
+                return CLI_FAILED;
         json_object_put(reply);
-        if (pidfd >= 0)
-                close(pidfd);
-        return ret;
+        return wait_ended(server);
 }
 
 int cmd_stop(int argc, char **argv)
