@@ -89,3 +89,24 @@ assert places(5, 3) == "cross"
 assert places(16, 32, pin="cross") == "cross"
 assert places(16, 1, pin="none") == "none"
 PY
+
+say "memory: to the page, and what is shared does not count"
+PYTHONPATH=$EG_SOURCE/bench python3 -B - <<'PY' || fail "own_memory is wrong"
+import mmap, os
+from egbench import machine
+
+PAGE = mmap.PAGESIZE
+
+def grown(flags, pages):
+    before = machine.own_memory(os.getpid())
+    memory = mmap.mmap(-1, pages * PAGE, flags=flags | mmap.MAP_ANONYMOUS)
+    for at in range(0, pages * PAGE, PAGE):
+        memory[at] = 1
+    return (machine.own_memory(os.getpid()) - before) // PAGE
+
+grown(mmap.MAP_PRIVATE, 1)      # what the interpreter takes the first time
+own, shared = grown(mmap.MAP_PRIVATE, 40), grown(mmap.MAP_SHARED, 1000)
+assert 40 <= own <= 60, own
+assert 0 <= shared <= 20, shared
+assert machine.own_memory(0) is None
+PY

@@ -55,6 +55,11 @@ assert_has "$OUT" "killed   killed by equal: doubling"
 assert_eq "$(tail -n 1 <<<"$OUT")" "1 killed, 0 survived, 0 skipped" "the last line"
 assert_eq "$(cat "$P/main.c")" "$before" "main.c"
 
+say "it tells how to use it, and begins nothing"
+assert_status 0 "$P/scripts/mutants" --help
+assert_has "$OUT" "usage: mutants [-h] [NAME]"
+assert_status 2 "$P/scripts/mutants" one two
+
 say "what there is no time for is skipped, and said"
 MUTANTS_MINUTES=0 assert_status 0 "$P/scripts/mutants"
 assert_has "$OUT" "skipped  killed: no time left"
