@@ -12,19 +12,19 @@
 #include <unistd.h>
 
 #define DOM0_MEM_BYTES (64ull << 20)
-#define DOM0_GRACE_MS 5000u
-#define DOM0_LOOK_MS 20u
+#define DOM0_GRACE_US UINT64_C(5000000)
+#define DOM0_LOOK_US UINT64_C(20000)
+/* sd-event takes 0 for a quarter of a second. */
+#define ACCURACY_US UINT64_C(1000)
 
 static int on_stopping(sd_event_source *src, uint64_t usec, void *arg)
 {
         struct server *s = arg;
         struct srv_domain *dom0 = srv_domain_by_id(s, 0);
 
-        (void)usec;
-        if (s->grace_ms < DOM0_LOOK_MS || !srv_kill_domain(dom0, 0))
+        if (usec >= s->grace_until_us || !srv_kill_domain(dom0, 0))
                 return sd_event_exit(s->ev, 0);
-        s->grace_ms -= DOM0_LOOK_MS;
-        sd_event_source_set_time_relative(src, DOM0_LOOK_MS * UINT64_C(1000));
+        sd_event_source_set_time_relative(src, DOM0_LOOK_US);
         return sd_event_source_set_enabled(src, SD_EVENT_ONESHOT);
 }
 
@@ -36,10 +36,11 @@ void srv_stop(struct server *s)
 
         if (s->stopping)
                 return;
-        s->grace_ms = DOM0_GRACE_MS;
+        sd_event_now(s->ev, CLOCK_MONOTONIC, &s->grace_until_us);
+        s->grace_until_us += DOM0_GRACE_US;
         if (!dom0 || !srv_kill_domain(dom0, SIGTERM) ||
             sd_event_add_time_relative(s->ev, &s->stopping, CLOCK_MONOTONIC, 0,
-                                       0, on_stopping, s) < 0)
+                                       ACCURACY_US, on_stopping, s) < 0)
                 sd_event_exit(s->ev, 0);
 }
 

@@ -45,7 +45,7 @@ struct server {
         char dir[SRV_PATH_BYTES];
         sd_event_source *tick;     /* on while something waits to be settled */
         sd_event_source *stopping; /* looks whether Domain-0 has ended */
-        unsigned grace_ms;         /* that it has left for this */
+        uint64_t grace_until_us;   /* then it is killed; CLOCK_MONOTONIC */
         LIST_HEAD(, srv_domain) domains;
 };
 

@@ -45,6 +45,18 @@ else
         echo "not tried: no strace, or it may not trace"
 fi
 
+# 5 s are meant, and stop gives up after 10.
+say "a program of Domain-0 that does not stop when it is told to is killed"
+px start
+px exec 0 -- sh -c 'trap "" TERM; echo ignores; exec sleep 1000' \
+        >"$T/stubborn" &
+stubborn=$!
+wait_for '[ -s "$T/stubborn" ]'
+px stop
+rc=0
+wait $stubborn || rc=$?
+assert_eq $rc 137 'its status'
+
 say "killed: what is connected stays so"
 start
 kill -KILL "$(server_pid)"
