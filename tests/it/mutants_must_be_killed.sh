@@ -56,8 +56,10 @@ assert_eq "$(tail -n 1 <<<"$OUT")" "1 killed, 0 survived, 0 skipped" "the last l
 assert_eq "$(cat "$P/main.c")" "$before" "main.c"
 
 say "it tells how to use it, and begins nothing"
+rm -rf "$P/build"
 assert_status 0 "$P/scripts/mutants" --help
 assert_has "$OUT" "usage: mutants [-h] [NAME]"
+[ ! -e "$P/build" ] || fail "--help has begun to build"
 assert_status 2 "$P/scripts/mutants" one two
 
 say "what there is no time for is skipped, and said"
