@@ -10,6 +10,7 @@ from . import (machine, micro, micro_report, others, output, peers,
 from .tools import Failure, Usage
 
 MAX_GUESTS = 512
+AGAIN_S = 0.5
 
 
 class Interrupted(Exception):
@@ -181,6 +182,7 @@ def out_directory(args):
 
 
 def ignore_signals():
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
@@ -193,8 +195,15 @@ def watch_signals():
 
 
 def on_signal(number, _frame):
-    ignore_signals()            # cleaning up is not to be interrupted
-    raise Interrupted(number)
+    def interrupt(*_):
+        raise Interrupted(number)
+
+    # Cleaning up is not to be interrupted. An exception that comes while Python
+    # deletes an object is lost: it comes again until it is heard.
+    ignore_signals()
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_S, AGAIN_S)
+    interrupt()
 
 
 def measured(thing, report):
@@ -287,4 +296,5 @@ def main(argv):
         say(e)
         return 1
     except Interrupted as e:
+        ignore_signals()
         return 128 + e.number

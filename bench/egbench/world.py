@@ -111,6 +111,7 @@ class World:
             keeper.wait()
             keeper.stderr.close()
         if self.daemon:
+            self.daemon.kill()  # had it just begun when the others were told
             self.daemon.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
 

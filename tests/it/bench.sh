@@ -11,8 +11,7 @@ mkdir "$TMPDIR"
 left_running() {
         local environ
         for environ in /proc/[0-9]*/environ; do
-                if tr '\0' '\n' 2>/dev/null <"$environ" |
-                        grep -q "^POCKETXEN_DIR=$TMPDIR/"; then
+                if grep -qz "^POCKETXEN_DIR=$TMPDIR/" "$environ"; then
                         printf '%s\n' "$environ"
                 fi
         done 2>/dev/null

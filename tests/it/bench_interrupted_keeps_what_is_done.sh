@@ -17,13 +17,19 @@ start_bench() {
         wait_for 'grep -q "^3/2000 " "$T/progress.log"' 120
 }
 
+# ends STATUS: the run does, of itself.
+ends() {
+        local rc=0
+        wait_for "! kill -0 $pid" 120
+        wait $pid || rc=$?
+        assert_eq "$rc" "$1" 'exit status'
+}
+
 for signal in INT:130 TERM:143 HUP:129; do
         say "SIG${signal%:*}"
         start_bench
         kill "-${signal%:*}" $pid
-        rc=0
-        wait $pid || rc=$?
-        assert_eq "$rc" "${signal#*:}" 'exit status'
+        ends "${signal#*:}"
         assert_has "$(<"$T/progress.log")" \
                 'interrupted; this is what was done'
         assert_has "$(<"$T/bench.log")" 'kIOPS'
@@ -42,14 +48,37 @@ nothing_left
 
 say "the backend is killed"
 start_bench
+killed=0
 for environ in $(left_running); do
         dir=${environ%/environ}
         if [ "$(cat "$dir/comm" 2>/dev/null)" = evergrantd ]; then
                 kill -KILL "${dir#/proc/}"
+                killed=$((killed + 1))
         fi
 done
-rc=0
-wait $pid || rc=$?
-assert_eq "$rc" 1 'exit status'
+assert_eq $killed 1 'backends that were killed'
+ends 1
 jq -e '.scale | length == 2' "$T/out/results.json"
 nothing_left
+
+say "a signal that comes while Python deletes an object"
+PYTHONPATH=$EG_SOURCE/bench python3 -B - <<'PY' || fail "it is not heard"
+import os, signal, sys, time
+from egbench import cli
+
+sys.unraisablehook = lambda lost: None
+
+class Deleted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+cli.watch_signals()
+try:
+    Deleted()
+    time.sleep(60)
+    sys.exit(1)
+except cli.Interrupted as e:
+    assert e.number == signal.SIGTERM
+cli.ignore_signals()
+time.sleep(2 * cli.AGAIN_S)
+PY

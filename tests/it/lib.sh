@@ -125,6 +125,17 @@ eg() {
         px exec 0 -- "$EVERGRANT" "$@"
 }
 
+# lists REGEX, lists_no REGEX: `evergrant list` answers, with such a text or
+# without one.
+lists() {
+        local answer
+        answer=$(eg list) && [[ $answer =~ $1 ]]
+}
+lists_no() {
+        local answer
+        answer=$(eg list) && [[ ! $answer =~ $1 ]]
+}
+
 # Disks that a former daemon served are served again, or refused.
 looked_at_all() {
         eg stat --json 2>/dev/null | jq -e >/dev/null 'all(.disks[]?;

@@ -20,7 +20,8 @@ start_qemu() {
                 -name dm -m 16 -nodefaults -no-user-config -display none \
                 -monitor none -serial none "$@" >>"$T/qemu.log" 2>&1 </dev/null &
         QEMU_PID=$!
-        wait_for "kill -0 $QEMU_PID && xs_read device-model/$id/state | grep -q running"
+        wait_for "kill -0 $QEMU_PID &&
+                [[ \$(xs_read device-model/$id/state) == *running* ]]"
 }
 
 stop_qemu() {
@@ -47,7 +48,7 @@ toolstack() {
                 "$be/removable" 0 "$be/bootable" 1 "$be/dev" xvda \
                 "$be/type" qdisk "$be/mode" w "$be/device-type" disk \
                 "$be/discard-enable" 1 "$be/params" "aio:$3" "$be/state" 1
-        wait_for "xs_read backend/qdisk/$id/$2/state | grep -qx 2"
+        wait_for "[ \"\$(xs_read backend/qdisk/$id/$2/state)\" = 2 ]"
 }
 
 # Since $1, $2, … (maps, unmaps, copies of before), into MAPS, UNMAPS, COPIES.
@@ -102,7 +103,7 @@ start_qemu g2 -object iothread,id=io \
         -blockdev driver=file,filename="$T/disk.img",node-name=d \
         -device xen-disk,vdev=xvda,drive=d,iothread=io
 unset POCKETXEN_GRANT_COPY
-wait_for "xs_read backend/qdisk/$(domid g2)/51712/state | grep -qx 2"
+wait_for "[ \"\$(xs_read backend/qdisk/$(domid g2)/51712/state)\" = 2 ]"
 nbd g2 "nbdcopy \"\$uri\" '$T/out.img'" >"$T/nbd.log" 2>&1 ||
         fail "$(<"$T/nbd.log")"
 cmp "$T/out.img" "$T/disk.img" || fail "what was read without copies"

@@ -16,4 +16,4 @@ env POCKETXEN="$POCKETXEN" EVERGRANT="$POCKETXEN exec 0 -- $EVERGRANT" \
 cat "$T/rig.log"
 stop_daemon
 # Whatever a fault left mapped went with the daemon: no domain is a zombie.
-wait_for '! px list --json | grep -q dying'
+wait_for 'px list --json >"$T/domains" && ! grep -q dying "$T/domains"'

@@ -31,7 +31,7 @@ refused() {
         assert_eq "$(node $B/state)" 6 "the state a moment later"
         xs rm $BACK/1
         xs rm $F
-        wait_for '! eg list | grep -q xvda'
+        wait_for 'lists_no xvda'
         assert_eq "$(xs list error/backend/evergrant 2>/dev/null)" "" \
                 "error nodes that stay"
 }

@@ -22,7 +22,7 @@ xs write $BACK/1/51728/params "$T/b.img"
 start_daemon
 wait_for 'grep -q "xvda: serves the live ring again" $DAEMON_LOG'
 wait_for 'grep -q "xvdb: .*unanswered" $DAEMON_LOG'
-wait_for 'eg list | grep -q "xvdb.*Connected"'
+wait_for 'lists "xvdb.*Connected"'
 end_guest quiet
 end_guest busy
 assert_eq "$(grep -c 'xvda: connected' "$DAEMON_LOG")" 1 \

@@ -33,7 +33,7 @@ say "its nodes are removed by hand"
 guest g3 fourth xvda
 wait_for '[ "$(counter g3 xvda writes)" -gt 10 ]'
 xs rm $BACK/3
-wait_for '! eg list | grep -q "(3)"'
+wait_for 'lists_no "\(3\)"'
 assert_unmapped g3
 assert_eq "$(node $BACK/3/51712/state)" absent "a removed disk's state"
 

@@ -34,7 +34,7 @@ guest g1 a xvda hold=1
 wait_for '[ "$(counter g1 xvda writes)" = 1 ] && [ "$(counter g1 xvda inflight)" = 0 ]'
 echo kill >&7
 wait_for '[ "$(restarts)" = 22 ]'
-wait_for 'eg list | grep -q "xvda.*Connected"'
+wait_for 'lists "xvda.*Connected"'
 end_guest a
 say "a restart with nobody to hold the memory"
 guest g1 a xvda

@@ -156,7 +156,7 @@ for what in all script; do
         else
                 xs rm $B/script
         fi
-        wait_for '! eg list | grep -q xvda'
+        wait_for 'lists_no xvda'
         assert_unmapped g1
         [ $what = all ] || assert_eq "$(node $B/state)" 4 "nodes of others"
         xl_forget 1 $V

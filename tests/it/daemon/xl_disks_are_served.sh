@@ -59,7 +59,7 @@ end_guest a
 xl_remove 1 $V
 assert_unmapped g1
 nothing_left
-wait_for '! eg list | grep -q xvda'
+wait_for 'lists_no xvda'
 xl_add 1 $V "$T/img" || fail "attached anew: $XL_ERROR"
 "$POCKETXEN" exec g1 -- "$TOOLS/it-daemon-guest" xvda "stop=$T/b.stop" \
         >"$T/b.log" 2>&1 </dev/null &
@@ -99,7 +99,7 @@ guest g1 d xvda
 px destroy g1
 wait "${GUESTS[d]}" 2>/dev/null || true
 wait_for '! xs exists $B'
-wait_for '! eg list | grep -q xvda'
+wait_for 'lists_no xvda'
 px create --mem 32M g2 >/dev/null
 xl_add 2 $V "$T/img" || fail "the image is still held: $XL_ERROR"
 guest g2 e xvda

@@ -54,7 +54,7 @@ end_guest a
 xl_remove 1 $V
 nothing_left
 # libxl took backend/vbd away, too: that is no lost xenstore.
-wait_for '! eg list | grep -q xvda'
+wait_for 'lists_no xvda'
 
 say "a running guest took the other driver's offer of more rings"
 xl_nodes 1 $V ram:4M
