@@ -22,8 +22,11 @@ may_trace() {
         wait_for "! grep -q 'TracerPid:.0' /proc/$pid/status ||
                 ! kill -0 $tracer"
         kill -0 $tracer 2>/dev/null || rc=1
-        kill $pid $tracer 2>/dev/null || true
-        wait $pid $tracer 2>/dev/null || true
+        # One after the other: a signal that the tracer holds goes with it.
+        kill $tracer 2>/dev/null || true
+        wait $tracer 2>/dev/null || true
+        kill $pid 2>/dev/null || true
+        wait $pid 2>/dev/null || true
         return $rc
 }
 may_trace || skip "tracing is not permitted: $(tr '\n' ' ' <"$T/may.log")"
