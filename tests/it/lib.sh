@@ -125,15 +125,15 @@ eg() {
         px exec 0 -- "$EVERGRANT" "$@"
 }
 
-# lists REGEX, lists_no REGEX: `evergrant list` answers, with such a text or
+# lists REGEX, lists_no REGEX: `evergrant list` answers, with such a line or
 # without one.
 lists() {
         local answer
-        answer=$(eg list) && [[ $answer =~ $1 ]]
+        answer=$(eg list) && grep -qE -- "$1" <<<"$answer"
 }
 lists_no() {
         local answer
-        answer=$(eg list) && [[ ! $answer =~ $1 ]]
+        answer=$(eg list) && ! grep -qE -- "$1" <<<"$answer"
 }
 
 # Disks that a former daemon served are served again, or refused.
